@@ -1,0 +1,81 @@
+import { createRequire } from "node:module";
+import { arch, platform } from "node:process";
+
+/** Opaque native handle. */
+export interface NativeHandle {
+  readonly __native: unique symbol;
+}
+
+/** Columns of a finished batch; row *i* belongs to item *i*. */
+export interface NativeStoreResult {
+  /** Rows of `idBytes` each; zero for items without object. */
+  ids: Buffer;
+  /** Number of {@link STORE_OUTCOME}. */
+  outcomes: Uint8Array;
+  /** Positive errno of a failed row. */
+  errnos: Int32Array;
+  /** Size found, for a row that failed by its size. */
+  sizes: Float64Array;
+  /** Contents of the inline rows, one after the other. */
+  inline: Buffer;
+}
+
+/** The addon's functions. Results below zero are negative errnos; paths are bytes without NUL. */
+export interface Binding {
+  openat2(dirFd: number, path: Uint8Array, flags: number, mode: number, resolve: number): number;
+  setOpenat2Available(available: boolean): void;
+  ofdLock(fd: number, type: number): number;
+  flock(fd: number, operation: number): number;
+  openTmpfile(dirFd: number, mode: number): number;
+  linkFd(fd: number, dirFd: number, path: Uint8Array): number;
+  syncfs(fd: number): Promise<number>;
+  statfsType(fd: number): number;
+  crc64(data: Uint8Array): Buffer;
+  enableVerity(fd: number, algorithm: number): number;
+  measureVerity(fd: number, algorithm: number): Buffer | number;
+  verityDigest(data: Uint8Array, algorithm: number): Buffer;
+  verityDigestFds(fds: Int32Array, algorithm: number): Promise<{ digests: Buffer; errnos: Int32Array }>;
+  hashImplementations(): string[];
+  useHashImplementation(name: string): boolean;
+  setThreads(count: number): void;
+  createStore(objectsFd: number, algorithm: number, verity: boolean, hardlink: boolean, copy: boolean): NativeHandle;
+  storeFiles(
+    store: NativeHandle,
+    dirFds: Int32Array,
+    paths: Uint8Array,
+    pathEnds: Uint32Array,
+    sizes: Float64Array,
+    crcs: Uint8Array,
+    flags: Uint8Array,
+    cancel: Int32Array,
+  ): Promise<NativeStoreResult>;
+  storeBuffers(store: NativeHandle, contents: readonly Uint8Array[]): Promise<NativeStoreResult>;
+  probeStore(store: NativeHandle, fd: number): { reflink: number; hardlink: number };
+  readFiles(dirFds: Int32Array, paths: Uint8Array, pathEnds: Uint32Array, sizes: Float64Array): Promise<NativeStoreResult>;
+  createWriter(store: NativeHandle): NativeHandle | number;
+  writeWriter(writer: NativeHandle, chunks: readonly Uint8Array[]): Promise<number>;
+  finishWriter(writer: NativeHandle): Promise<NativeStoreResult>;
+  abortWriter(writer: NativeHandle): void;
+}
+
+/** Places of the compiled addon: a local build, then one shipped in the package. */
+const CANDIDATES = ["../build/Release/reflink.node", `../prebuilds/${platform}-${arch}/reflink.node`];
+
+function load(): Binding {
+  const require = createRequire(import.meta.url);
+  for (const candidate of CANDIDATES) {
+    try {
+      return require(candidate) as Binding;
+    } catch (error) {
+      // A file that is there and does not load is a fault to show, not to step over.
+      if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
+    }
+  }
+  throw new Error(
+    `@composefs/reflink: the native addon is missing for ${platform}-${arch} (tried ${CANDIDATES.join(", ")}); ` +
+      "build it with `pnpm build:native`, which needs cmake and a C++17 compiler",
+  );
+}
+
+/** The loaded addon. */
+export const binding: Binding = load();

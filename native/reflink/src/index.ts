@@ -1,0 +1,38 @@
+export { crc64 } from "./crc64.ts";
+export { KernelError } from "./errors.ts";
+export {
+  fileSystemType,
+  linkFd,
+  O_CLOEXEC,
+  O_PATH,
+  type Openat2Options,
+  openat2,
+  openTmpfile,
+  RESOLVE,
+  syncfs,
+} from "./files.ts";
+export { type LockType, tryFlock, tryOfdLock } from "./locks.ts";
+export {
+  ObjectStore,
+  type ObjectStoreOptions,
+  ObjectWriter,
+  readFiles,
+  type SourceFile,
+  type StoreFailure,
+  type StoreMethod,
+  type StoreOutcome,
+  type StoreStep,
+  setNativeThreads,
+} from "./object-store.ts";
+export {
+  ALGORITHM_NUMBER,
+  DIGEST_BYTES,
+  type DigestOutcome,
+  enableVerity,
+  type HashName,
+  hashImplementations,
+  measureVerity,
+  useHashImplementation,
+  verityDigest,
+  verityDigestFds,
+} from "./verity.ts";

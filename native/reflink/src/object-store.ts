@@ -1,0 +1,266 @@
+import { binding, type NativeHandle, type NativeStoreResult } from "./binding.ts";
+import { checkResult, KernelError } from "./errors.ts";
+import { ALGORITHM_NUMBER, DIGEST_BYTES, type HashName } from "./verity.ts";
+
+/** How an object's bytes got into `objects/`. */
+export type StoreMethod = "reflinked" | "hardlinked" | "copied" | "already-present";
+
+/** Settings of an {@link ObjectStore}. */
+export interface ObjectStoreOptions {
+  /** Directory `objects/`; the caller keeps it open as long as the store is used. */
+  readonly objectsFd: number;
+  readonly hash: HashName;
+  /** Enable fs-verity on each object and name it by the kernel's measurement. */
+  readonly verity: boolean;
+  /** Link the source file itself where it cannot be cloned; default false. */
+  readonly hardlink?: boolean;
+  /** Copy where neither works; default true. Without it such a file fails at step `copy-refused`. */
+  readonly copy?: boolean;
+}
+
+/** A file to read beneath the batch's directories. */
+export interface SourceFile {
+  /** Relative path, bytes. */
+  readonly path: Uint8Array;
+  /** Size the file must have, in bytes. */
+  readonly size: number;
+  /** Expected CRC-64 of the content (8 bytes, big-endian); absent or null = not checked. */
+  readonly crc64?: Uint8Array | null;
+  /** Hand the content back instead of storing an object; for small files. */
+  readonly inline?: boolean;
+}
+
+/** Where a file failed. The first six speak of the source, the others of the object store. */
+export type StoreStep =
+  | "open"
+  | "not-regular"
+  | "size"
+  | "crc"
+  | "read"
+  | "metacopy"
+  | "stage"
+  | "reflink"
+  | "copy-refused"
+  | "write"
+  | "verity"
+  | "link"
+  | "cancelled";
+
+/** Why a file of a batch was not stored. */
+export interface StoreFailure {
+  readonly step: StoreStep;
+  /** The kernel's error, where there is one. */
+  readonly error: KernelError | null;
+  /** Size found, at step `size`. */
+  readonly actualSize: number;
+}
+
+/** What became of one item: an object, inline content, or a failure. */
+export type StoreOutcome =
+  | { readonly id: string; readonly method: StoreMethod }
+  | { readonly inline: Uint8Array }
+  | { readonly failure: StoreFailure };
+
+/** Outcome numbers shared with `cpp/object_store.h`. */
+const METHODS: readonly StoreMethod[] = ["reflinked", "hardlinked", "copied", "already-present"];
+const INLINE = METHODS.length;
+const STEPS: readonly StoreStep[] = [
+  "open",
+  "not-regular",
+  "size",
+  "crc",
+  "read",
+  "metacopy",
+  "stage",
+  "reflink",
+  "copy-refused",
+  "write",
+  "verity",
+  "link",
+  "cancelled",
+];
+const FIRST_STEP = INLINE + 1;
+const SYSCALLS: Readonly<Partial<Record<StoreStep, string>>> = {
+  open: "openat2",
+  read: "read",
+  stage: "openat",
+  reflink: "ioctl",
+  write: "write",
+  verity: "ioctl",
+  link: "linkat",
+};
+
+const FLAG_CHECK_CRC = 1;
+const FLAG_INLINE = 2;
+
+/**
+ * Puts files and buffers into `objects/XX/rest…` under their fs-verity digest, a batch per call on native threads.
+ * Each file is opened without following links out of its directory, cloned into an unnamed file, hashed and linked into
+ * place; a clone that the file systems cannot do (EOPNOTSUPP, EXDEV) becomes a hard link or a copy as the options allow.
+ * Every other error of the kernel is the item's failure. See docs/architecture.md.
+ */
+export class ObjectStore {
+  readonly hash: HashName;
+  readonly #handle: NativeHandle;
+
+  constructor(options: ObjectStoreOptions) {
+    this.hash = options.hash;
+    this.#handle = binding.createStore(
+      options.objectsFd,
+      ALGORITHM_NUMBER[options.hash],
+      options.verity,
+      options.hardlink ?? false,
+      options.copy ?? true,
+    );
+  }
+
+  /**
+   * Stores files found beneath the first of `dirFds` that has them; outcomes come in the order of `files`. After the
+   * first failure, or once `signal` is aborted, files not yet begun fail at step `cancelled`.
+   */
+  async storeFiles(
+    dirFds: readonly number[],
+    files: readonly SourceFile[],
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<StoreOutcome[]> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const packed = packFiles(files);
+    const cancel = new Int32Array(1);
+    const onAbort = (): void => {
+      Atomics.store(cancel, 0, 1);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const { paths, ends, sizes, crcs, flags } = packed;
+      const result = await binding.storeFiles(
+        this.#handle,
+        Int32Array.from(dirFds),
+        paths,
+        ends,
+        sizes,
+        crcs,
+        flags,
+        cancel,
+      );
+      return unpackOutcomes(result, sizes, DIGEST_BYTES[this.hash], (i) => files[i]?.path);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Stores contents held in memory; outcomes (`copied` or `already-present`) in order. The bytes must not change meanwhile. */
+  async storeBuffers(contents: readonly Uint8Array[]): Promise<StoreOutcome[]> {
+    const result = await binding.storeBuffers(this.#handle, contents);
+    return unpackOutcomes(result, new Float64Array(contents.length), DIGEST_BYTES[this.hash], () => undefined);
+  }
+
+  /** Starts an object whose content arrives in pieces. @throws KernelError no staging file can be made */
+  createWriter(): ObjectWriter {
+    const handle = binding.createWriter(this.#handle);
+    if (typeof handle === "number") throw new KernelError(-handle, "openat");
+    return new ObjectWriter(handle, this.hash);
+  }
+
+  /**
+   * Tries a clone and a link of the open file `fd` into the object directory and takes both back.
+   *
+   * @returns for each way null, or the error that stands in its way
+   */
+  probe(fd: number): { readonly reflink: KernelError | null; readonly hardlink: KernelError | null } {
+    const { reflink, hardlink } = binding.probeStore(this.#handle, fd);
+    return {
+      reflink: reflink === 0 ? null : new KernelError(reflink, "ioctl"),
+      hardlink: hardlink === 0 ? null : new KernelError(hardlink, "linkat"),
+    };
+  }
+}
+
+/** An object being written. End it with {@link ObjectWriter.finish} or {@link ObjectWriter.abort}. */
+export class ObjectWriter {
+  readonly #handle: NativeHandle;
+  readonly #hash: HashName;
+
+  /** @internal use {@link ObjectStore.createWriter} */
+  constructor(handle: NativeHandle, hash: HashName) {
+    this.#handle = handle;
+    this.#hash = hash;
+  }
+
+  /** Appends `chunks`, hashing them meanwhile; one call at a time. The bytes must not change until it settles. @throws KernelError */
+  async write(chunks: readonly Uint8Array[]): Promise<void> {
+    checkResult(await binding.writeWriter(this.#handle, chunks), "write");
+  }
+
+  /** Names the object by its digest. */
+  async finish(): Promise<StoreOutcome> {
+    const result = await binding.finishWriter(this.#handle);
+    const [outcome] = unpackOutcomes(result, new Float64Array(1), DIGEST_BYTES[this.#hash], () => undefined);
+    return outcome as StoreOutcome;
+  }
+
+  /** Drops what was written; harmless after {@link ObjectWriter.finish}. */
+  abort(): void {
+    binding.abortWriter(this.#handle);
+  }
+}
+
+/** Contents of many small files beneath the first of `dirFds` that has them, in order, each exactly of its stated size. */
+export async function readFiles(dirFds: readonly number[], files: readonly SourceFile[]): Promise<StoreOutcome[]> {
+  const { paths, ends, sizes } = packFiles(files);
+  const result = await binding.readFiles(Int32Array.from(dirFds), paths, ends, sizes);
+  return unpackOutcomes(result, sizes, 0, (i) => files[i]?.path);
+}
+
+/** Sets how many native threads serve all stores of the process; default: the processors available. */
+export function setNativeThreads(count: number): void {
+  binding.setThreads(count);
+}
+
+interface PackedFiles {
+  paths: Buffer;
+  ends: Uint32Array;
+  sizes: Float64Array;
+  crcs: Uint8Array;
+  flags: Uint8Array;
+}
+
+function packFiles(files: readonly SourceFile[]): PackedFiles {
+  const paths = Buffer.concat(files.map((file) => file.path));
+  const ends = new Uint32Array(files.length);
+  const sizes = new Float64Array(files.length);
+  const crcs = new Uint8Array(files.length * 8);
+  const flags = new Uint8Array(files.length);
+  let end = 0;
+  files.forEach((file, i) => {
+    end += file.path.length;
+    ends[i] = end;
+    sizes[i] = file.size;
+    flags[i] = (file.crc64 ? FLAG_CHECK_CRC : 0) | (file.inline ? FLAG_INLINE : 0);
+    if (file.crc64) crcs.set(file.crc64, i * 8);
+  });
+  return { paths, ends, sizes, crcs, flags };
+}
+
+function unpackOutcomes(
+  result: NativeStoreResult,
+  sizes: Float64Array,
+  idBytes: number,
+  pathOf: (row: number) => Uint8Array | undefined,
+): StoreOutcome[] {
+  const { ids, outcomes, errnos, inline } = result;
+  let inlineOffset = 0;
+  return Array.from(outcomes, (outcome, i) => {
+    const method = METHODS[outcome];
+    if (method !== undefined) return { id: ids.toString("hex", i * idBytes, (i + 1) * idBytes), method };
+    if (outcome === INLINE) {
+      const start = inlineOffset;
+      inlineOffset += sizes[i] as number;
+      return { inline: inline.subarray(start, inlineOffset) };
+    }
+    const step = STEPS[outcome - FIRST_STEP] as StoreStep;
+    const errno = errnos[i] as number;
+    const error = errno === 0 ? null : new KernelError(errno, SYSCALLS[step] ?? step, pathOf(i));
+    return { failure: { step, error, actualSize: result.sizes[i] as number } };
+  });
+}

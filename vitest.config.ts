@@ -1,0 +1,23 @@
+import { defineConfig } from "vitest/config";
+
+/** Sources are used straight from `src/`, so tests need no TypeScript build; only the addon must be compiled. */
+const conditions = ["@composefs/source", "node", "import", "default"];
+const project = (name: string, include: string[], extra: Record<string, unknown> = {}) => ({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: { name, include, environment: "node" as const, ...extra },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit", ["packages/*/test/**/*.test.ts", "native/*/test/**/*.test.ts"]),
+      project("conformance", ["tests/conformance/**/*.test.ts"], { testTimeout: 60_000 }),
+      project("integration", ["tests/integration/**/*.test.ts"], {
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+        fileParallelism: false,
+      }),
+    ],
+  },
+});
