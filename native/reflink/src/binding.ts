@@ -14,7 +14,7 @@ export interface NativeStoreResult {
   outcomes: Uint8Array;
   /** Positive errno of a failed row. */
   errnos: Int32Array;
-  /** Size found, for a row that failed by its size. */
+  /** Size found, for a row that failed by its size; length of an inline row's content. */
   sizes: Float64Array;
   /** Contents of the inline rows, one after the other. */
   inline: Buffer;
@@ -51,7 +51,13 @@ export interface Binding {
   ): Promise<NativeStoreResult>;
   storeBuffers(store: NativeHandle, contents: readonly Uint8Array[]): Promise<NativeStoreResult>;
   probeStore(store: NativeHandle, fd: number): { reflink: number; hardlink: number };
-  readFiles(dirFds: Int32Array, paths: Uint8Array, pathEnds: Uint32Array, sizes: Float64Array): Promise<NativeStoreResult>;
+  readFiles(
+    dirFds: Int32Array,
+    paths: Uint8Array,
+    pathEnds: Uint32Array,
+    sizes: Float64Array,
+    limit: number,
+  ): Promise<NativeStoreResult>;
   createWriter(store: NativeHandle): NativeHandle | number;
   writeWriter(writer: NativeHandle, chunks: readonly Uint8Array[]): Promise<number>;
   finishWriter(writer: NativeHandle): Promise<NativeStoreResult>;

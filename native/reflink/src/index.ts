@@ -16,6 +16,7 @@ export {
   ObjectStore,
   type ObjectStoreOptions,
   ObjectWriter,
+  type ReadFile,
   readFiles,
   type SourceFile,
   type StoreFailure,

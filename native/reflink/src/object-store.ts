@@ -143,7 +143,7 @@ export class ObjectStore {
         flags,
         cancel,
       );
-      return unpackOutcomes(result, sizes, DIGEST_BYTES[this.hash], (i) => files[i]?.path);
+      return unpackOutcomes(result, DIGEST_BYTES[this.hash], (i) => files[i]?.path);
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
@@ -152,7 +152,7 @@ export class ObjectStore {
   /** Stores contents held in memory; outcomes (`copied` or `already-present`) in order. The bytes must not change meanwhile. */
   async storeBuffers(contents: readonly Uint8Array[]): Promise<StoreOutcome[]> {
     const result = await binding.storeBuffers(this.#handle, contents);
-    return unpackOutcomes(result, new Float64Array(contents.length), DIGEST_BYTES[this.hash], () => undefined);
+    return unpackOutcomes(result, DIGEST_BYTES[this.hash], () => undefined);
   }
 
   /** Starts an object whose content arrives in pieces. @throws KernelError no staging file can be made */
@@ -195,7 +195,7 @@ export class ObjectWriter {
   /** Names the object by its digest. */
   async finish(): Promise<StoreOutcome> {
     const result = await binding.finishWriter(this.#handle);
-    const [outcome] = unpackOutcomes(result, new Float64Array(1), DIGEST_BYTES[this.#hash], () => undefined);
+    const [outcome] = unpackOutcomes(result, DIGEST_BYTES[this.#hash], () => undefined);
     return outcome as StoreOutcome;
   }
 
@@ -205,11 +205,21 @@ export class ObjectWriter {
   }
 }
 
-/** Contents of many small files beneath the first of `dirFds` that has them, in order, each exactly of its stated size. */
-export async function readFiles(dirFds: readonly number[], files: readonly SourceFile[]): Promise<StoreOutcome[]> {
+/** A file for {@link readFiles}; size -1 = whatever it has. */
+export type ReadFile = Pick<SourceFile, "path" | "size">;
+
+/**
+ * Contents of many small files beneath the first of `dirFds` that has them, in order. A file of another size than
+ * stated, or of more than `limit` bytes, fails at step `size`.
+ */
+export async function readFiles(
+  dirFds: readonly number[],
+  files: readonly ReadFile[],
+  limit: number,
+): Promise<StoreOutcome[]> {
   const { paths, ends, sizes } = packFiles(files);
-  const result = await binding.readFiles(Int32Array.from(dirFds), paths, ends, sizes);
-  return unpackOutcomes(result, sizes, 0, (i) => files[i]?.path);
+  const result = await binding.readFiles(Int32Array.from(dirFds), paths, ends, sizes, limit);
+  return unpackOutcomes(result, 0, (i) => files[i]?.path);
 }
 
 /** Sets how many native threads serve all stores of the process; default: the processors available. */
@@ -244,11 +254,10 @@ function packFiles(files: readonly SourceFile[]): PackedFiles {
 
 function unpackOutcomes(
   result: NativeStoreResult,
-  sizes: Float64Array,
   idBytes: number,
   pathOf: (row: number) => Uint8Array | undefined,
 ): StoreOutcome[] {
-  const { ids, outcomes, errnos, inline } = result;
+  const { ids, outcomes, errnos, sizes, inline } = result;
   let inlineOffset = 0;
   return Array.from(outcomes, (outcome, i) => {
     const method = METHODS[outcome];
@@ -261,6 +270,6 @@ function unpackOutcomes(
     const step = STEPS[outcome - FIRST_STEP] as StoreStep;
     const errno = errnos[i] as number;
     const error = errno === 0 ? null : new KernelError(errno, SYSCALLS[step] ?? step, pathOf(i));
-    return { failure: { step, error, actualSize: result.sizes[i] as number } };
+    return { failure: { step, error, actualSize: sizes[i] as number } };
   });
 }

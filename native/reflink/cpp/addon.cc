@@ -1,0 +1,10 @@
+#include "napi_util.h"
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  reflink::init_files(env, exports);
+  reflink::init_verity(env, exports);
+  reflink::init_store(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(reflink, init)

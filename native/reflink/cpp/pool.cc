@@ -1,0 +1,47 @@
+#include "pool.h"
+
+#include <algorithm>
+
+namespace reflink {
+
+// Never destroyed: the threads wait in it until the process ends.
+Pool& Pool::instance() {
+  static Pool* pool = new Pool();
+  return *pool;
+}
+
+Pool::Pool() : wanted_(std::max(1u, std::thread::hardware_concurrency())) {}
+
+void Pool::set_threads(size_t count) {
+  std::lock_guard<std::mutex> hold(mutex_);
+  wanted_ = std::max<size_t>(1, count);
+  wake_.notify_all();
+}
+
+void Pool::submit(Batch* batch) {
+  std::lock_guard<std::mutex> hold(mutex_);
+  queue_.push_back(batch);
+  // Threads beyond wanted_ sleep; they are not taken down, so a raised number finds them again.
+  while (started_ < wanted_) std::thread(&Pool::work, this, started_++).detach();
+  wake_.notify_all();
+}
+
+void Pool::work(size_t index) {
+  std::unique_lock<std::mutex> hold(mutex_);
+  for (;;) {
+    wake_.wait(hold, [&] { return !queue_.empty() && index < wanted_; });
+    Batch* batch = queue_.front();
+    const size_t item = batch->next_++;
+    if (batch->next_ == batch->count_) queue_.pop_front();
+    hold.unlock();
+    batch->run(item);
+    hold.lock();
+    if (++batch->done_ == batch->count_) {
+      hold.unlock();
+      batch->finished();
+      hold.lock();
+    }
+  }
+}
+
+}  // namespace reflink

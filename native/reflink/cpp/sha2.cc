@@ -1,0 +1,70 @@
+#include "sha2.h"
+
+#include <atomic>
+#include <cstring>
+
+namespace reflink {
+namespace {
+
+constexpr size_t kMaxLanes = 16;
+constexpr size_t kMaxVariants = 5;
+
+struct Available {
+  const Sha2Implementation* list[kMaxVariants] = {};
+
+  Available() {
+    size_t n = 0;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("bmi2")) list[n++] = &kSha2Avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) list[n++] = &kSha2Avx2;
+#endif
+    list[n++] = &kSha2Vector128;
+    list[n++] = &kSha2Scalar;
+  }
+};
+
+const Available& available() {
+  static const Available instance;
+  return instance;
+}
+
+std::atomic<const Sha2Implementation*> chosen{nullptr};
+
+const Sha2Implementation& current() {
+  const Sha2Implementation* implementation = chosen.load(std::memory_order_relaxed);
+  return implementation ? *implementation : *available().list[0];
+}
+
+}  // namespace
+
+const Sha2Implementation* const* available_implementations() { return available().list; }
+
+bool use_implementation(const char* name) {
+  for (const auto* const* it = available().list; *it; it++) {
+    if (std::strcmp((*it)->name, name) == 0) {
+      chosen.store(*it, std::memory_order_relaxed);
+      return true;
+    }
+  }
+  return false;
+}
+
+void hash_messages(Algorithm algorithm, const uint8_t* messages, size_t length, size_t count, uint8_t* digests) {
+  const bool wide_words = algorithm == Algorithm::kSha512;
+  const Sha2Group& group = wide_words ? current().sha512 : current().sha256;
+  const Sha2Group& scalar = wide_words ? kSha2Scalar.sha512 : kSha2Scalar.sha256;
+  const size_t bytes = digest_bytes(algorithm);
+  const uint8_t* pointers[kMaxLanes];
+  while (count > 0) {
+    const Sha2Group& use = count >= group.worthwhile ? group : scalar;
+    const size_t now = count < use.lanes ? count : use.lanes;
+    for (size_t i = 0; i < now; i++) pointers[i] = messages + i * length;
+    use.hash(pointers, length, now, digests);
+    messages += now * length;
+    digests += now * bytes;
+    count -= now;
+  }
+}
+
+}  // namespace reflink

@@ -1,0 +1,42 @@
+// SHA-256 and SHA-512 over many messages of one length at a time. The blocks of a Merkle tree are independent, so a
+// vector register can carry one message a lane; see bench/ for what that gains over one message after the other.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace reflink {
+
+enum class Algorithm : int { kSha256 = 1, kSha512 = 2 };  // numbers of the kernel's fs-verity interface
+
+constexpr size_t kMaxDigestBytes = 64;
+inline size_t digest_bytes(Algorithm algorithm) { return algorithm == Algorithm::kSha256 ? 32 : 64; }
+
+// Hashes `count` messages of `length` bytes (a multiple of 128) that lie `length` bytes apart, digests back to back.
+void hash_messages(Algorithm algorithm, const uint8_t* messages, size_t length, size_t count, uint8_t* digests);
+
+// One compiled variant. A group function hashes up to `lanes` messages named by pointer.
+struct Sha2Group {
+  size_t lanes;
+  size_t worthwhile;  // fewer messages than this are hashed one by one
+  void (*hash)(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests);
+};
+
+struct Sha2Implementation {
+  const char* name;
+  Sha2Group sha256;
+  Sha2Group sha512;
+};
+
+extern const Sha2Implementation kSha2Scalar;
+extern const Sha2Implementation kSha2Vector128;
+#if defined(__x86_64__)
+extern const Sha2Implementation kSha2Avx2;
+extern const Sha2Implementation kSha2Avx512;
+#endif
+
+// Variants this processor can run, best first; a null pointer ends the list.
+const Sha2Implementation* const* available_implementations();
+bool use_implementation(const char* name);
+
+}  // namespace reflink

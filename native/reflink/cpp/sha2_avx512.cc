@@ -1,0 +1,10 @@
+// Compiled with -mavx512f.
+#include "sha2_lanes.h"
+
+namespace reflink {
+
+const Sha2Implementation kSha2Avx512 = {"avx512",
+                                        {16, 3, hash_lanes<uint32_t, Vectors<64>::Words32>},
+                                        {8, 3, hash_lanes<uint64_t, Vectors<64>::Words64>}};
+
+}  // namespace reflink

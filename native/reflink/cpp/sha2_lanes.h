@@ -1,0 +1,144 @@
+// FIPS 180-4 SHA-256 and SHA-512, written once over a "vector of words" type: a plain integer or a GNU vector type.
+// Everything is in an anonymous namespace, because each file that includes this is compiled for other instructions.
+#pragma once
+
+#include <cstring>
+
+#include "sha2.h"
+
+namespace {
+
+using reflink::Sha2Group;
+
+inline uint32_t big_endian(uint32_t x) { return __builtin_bswap32(x); }
+inline uint64_t big_endian(uint64_t x) { return __builtin_bswap64(x); }
+
+template <class Word>
+struct Sha2;
+
+template <>
+struct Sha2<uint32_t> {
+  static constexpr int kRounds = 64;
+  static constexpr int kBig0[3] = {2, 13, 22}, kBig1[3] = {6, 11, 25};      // Σ0, Σ1: rotations
+  static constexpr int kSmall0[3] = {7, 18, 3}, kSmall1[3] = {17, 19, 10};  // σ0, σ1: two rotations, a shift
+  static constexpr uint32_t kInitial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                           0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  static constexpr uint32_t kRound[64] = {
+      0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+      0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+      0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+      0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+      0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+      0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+      0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+      0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+};
+
+template <>
+struct Sha2<uint64_t> {
+  static constexpr int kRounds = 80;
+  static constexpr int kBig0[3] = {28, 34, 39}, kBig1[3] = {14, 18, 41};
+  static constexpr int kSmall0[3] = {1, 8, 7}, kSmall1[3] = {19, 61, 6};
+  static constexpr uint64_t kInitial[8] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b,
+                                           0xa54ff53a5f1d36f1, 0x510e527fade682d1, 0x9b05688c2b3e6c1f,
+                                           0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
+  static constexpr uint64_t kRound[80] = {
+      0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc, 0x3956c25bf348b538,
+      0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118, 0xd807aa98a3030242, 0x12835b0145706fbe,
+      0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2, 0x72be5d74f27b896f, 0x80deb1fe3b1696b1, 0x9bdc06a725c71235,
+      0xc19bf174cf692694, 0xe49b69c19ef14ad2, 0xefbe4786384f25e3, 0x0fc19dc68b8cd5b5, 0x240ca1cc77ac9c65,
+      0x2de92c6f592b0275, 0x4a7484aa6ea6e483, 0x5cb0a9dcbd41fbd4, 0x76f988da831153b5, 0x983e5152ee66dfab,
+      0xa831c66d2db43210, 0xb00327c898fb213f, 0xbf597fc7beef0ee4, 0xc6e00bf33da88fc2, 0xd5a79147930aa725,
+      0x06ca6351e003826f, 0x142929670a0e6e70, 0x27b70a8546d22ffc, 0x2e1b21385c26c926, 0x4d2c6dfc5ac42aed,
+      0x53380d139d95b3df, 0x650a73548baf63de, 0x766a0abb3c77b2a8, 0x81c2c92e47edaee6, 0x92722c851482353b,
+      0xa2bfe8a14cf10364, 0xa81a664bbc423001, 0xc24b8b70d0f89791, 0xc76c51a30654be30, 0xd192e819d6ef5218,
+      0xd69906245565a910, 0xf40e35855771202a, 0x106aa07032bbd1b8, 0x19a4c116b8d2d0c8, 0x1e376c085141ab53,
+      0x2748774cdf8eeb99, 0x34b0bcb5e19b48a8, 0x391c0cb3c5c95a63, 0x4ed8aa4ae3418acb, 0x5b9cca4f7763e373,
+      0x682e6ff3d6b2b8a3, 0x748f82ee5defb2fc, 0x78a5636f43172f60, 0x84c87814a1f0ab72, 0x8cc702081a6439ec,
+      0x90befffa23631e28, 0xa4506cebde82bde9, 0xbef9a3f7b2c67915, 0xc67178f2e372532b, 0xca273eceea26619c,
+      0xd186b8c721c0c207, 0xeada7dd6cde0eb1e, 0xf57d4f7fee6ed178, 0x06f067aa72176fba, 0x0a637dc5a2c898a6,
+      0x113f9804bef90dae, 0x1b710b35131c471b, 0x28db77f523047d84, 0x32caab7b40c72493, 0x3c9ebe0a15c9bebc,
+      0x431d67c49c100d4c, 0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817};
+};
+
+template <class Word, int N, class V>
+inline V rotate_right(V x) {
+  return (x >> N) | (x << (static_cast<int>(sizeof(Word)) * 8 - N));
+}
+
+// Mixes the sixteen words of one message block (all lanes) into the state. `w` is overwritten by the schedule.
+template <class Word, class V>
+inline void compress(V state[8], V w[16]) {
+  using P = Sha2<Word>;
+  V a = state[0], b = state[1], c = state[2], d = state[3];
+  V e = state[4], f = state[5], g = state[6], h = state[7];
+  for (int base = 0; base < P::kRounds; base += 16) {
+#pragma GCC unroll 16
+    for (int t = 0; t < 16; t++) {
+      if (base > 0) {
+        const V x = w[(t + 1) & 15], y = w[(t + 14) & 15];
+        const V s0 = rotate_right<Word, P::kSmall0[0]>(x) ^ rotate_right<Word, P::kSmall0[1]>(x) ^
+                     (x >> P::kSmall0[2]);
+        const V s1 = rotate_right<Word, P::kSmall1[0]>(y) ^ rotate_right<Word, P::kSmall1[1]>(y) ^
+                     (y >> P::kSmall1[2]);
+        w[t] += s0 + w[(t + 9) & 15] + s1;
+      }
+      const V big1 = rotate_right<Word, P::kBig1[0]>(e) ^ rotate_right<Word, P::kBig1[1]>(e) ^
+                     rotate_right<Word, P::kBig1[2]>(e);
+      const V big0 = rotate_right<Word, P::kBig0[0]>(a) ^ rotate_right<Word, P::kBig0[1]>(a) ^
+                     rotate_right<Word, P::kBig0[2]>(a);
+      const V choice = g ^ (e & (f ^ g));
+      const V majority = (a & b) | (c & (a | b));
+      const V t1 = h + big1 + choice + w[t] + P::kRound[base + t];
+      const V t2 = big0 + majority;
+      h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
+    }
+  }
+  state[0] += a, state[1] += b, state[2] += c, state[3] += d;
+  state[4] += e, state[5] += f, state[6] += g, state[7] += h;
+}
+
+// Hashes up to L messages, one a lane; lanes without a message repeat the first.
+template <class Word, class V>
+void hash_lanes(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests) {
+  constexpr size_t kLanes = sizeof(V) / sizeof(Word);
+  constexpr size_t kBlock = 16 * sizeof(Word);
+  const uint8_t* lanes[kLanes];
+  for (size_t lane = 0; lane < kLanes; lane++) lanes[lane] = messages[lane < count ? lane : 0];
+
+  V state[8], w[16];
+  for (int i = 0; i < 8; i++) state[i] = V{} + Sha2<Word>::kInitial[i];
+  for (size_t offset = 0; offset < length; offset += kBlock) {
+    // Words of all lanes side by side, by way of memory: 16 × L swapped loads cost a tenth of the rounds.
+    alignas(64) Word transposed[16][kLanes];
+    for (size_t lane = 0; lane < kLanes; lane++) {
+      Word words[16];
+      std::memcpy(words, lanes[lane] + offset, kBlock);
+      for (int t = 0; t < 16; t++) transposed[t][lane] = big_endian(words[t]);
+    }
+    std::memcpy(w, transposed, sizeof w);
+    compress<Word, V>(state, w);
+  }
+  // Padding: `length` fills whole blocks, so the last block is the marker bit, zeros and the bit count.
+  for (int t = 0; t < 16; t++) w[t] = V{};
+  w[0] = V{} + (Word{1} << (sizeof(Word) * 8 - 1));
+  w[15] = V{} + static_cast<Word>(length * 8);
+  compress<Word, V>(state, w);
+
+  Word out[8][kLanes];
+  std::memcpy(out, state, sizeof out);
+  for (size_t lane = 0; lane < count; lane++) {
+    for (int i = 0; i < 8; i++) {
+      const Word word = big_endian(out[i][lane]);
+      std::memcpy(digests + (lane * 8 + i) * sizeof(Word), &word, sizeof word);
+    }
+  }
+}
+
+template <size_t Bytes>
+struct Vectors {
+  typedef uint32_t Words32 __attribute__((vector_size(Bytes)));
+  typedef uint64_t Words64 __attribute__((vector_size(Bytes)));
+};
+
+}  // namespace
