@@ -1,1 +1,16 @@
-export {};
+export type { HashName, StoreFailure, StoreMethod, StoreOutcome } from "@composefs/reflink";
+export { ComposefsError, type ErrorCode, type ErrorExtras } from "./errors.ts";
+export { type AlgorithmName, algorithmName, parseAlgorithmName } from "./fsverity/algorithm.ts";
+export { isObjectId, type ObjectId, objectPath, parseObjectId } from "./fsverity/object-id.ts";
+export { type InitOptions, type InitOutcome, initRepository } from "./repository/init.ts";
+export type { LockWait } from "./repository/lock.ts";
+export type { ErofsFormats, ErofsVersion } from "./repository/metadata.ts";
+export type { Category } from "./repository/names.ts";
+export type { Objects, StoreOptions } from "./repository/objects.ts";
+export type { Ref } from "./repository/refs.ts";
+export { type OpenOptions, Repository } from "./repository/repository.ts";
+export { storedId, storeError } from "./repository/store-error.ts";
+export type { Publication } from "./repository/streams.ts";
+export { type ContentType, contentType } from "./splitstream/format.ts";
+export { parseSplitstream, type Splitstream, type SplitstreamPart } from "./splitstream/reader.ts";
+export { SplitstreamWriter } from "./splitstream/writer.ts";

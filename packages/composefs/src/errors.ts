@@ -1,0 +1,50 @@
+/** Codes of {@link ComposefsError}; docs/errors.md says what each means. */
+export type ErrorCode =
+  | "REPO_NOT_FOUND"
+  | "REPO_METADATA_MISSING"
+  | "REPO_METADATA_INVALID"
+  | "REPO_UNSUPPORTED"
+  | "REPO_OLD_FORMAT"
+  | "REPO_CONFIG_MISMATCH"
+  | "REPO_READ_ONLY"
+  | "REPO_LOCKED"
+  | "REPO_CORRUPT"
+  | "VERITY_UNSUPPORTED"
+  | "VERITY_REQUIRED"
+  | "REF_INVALID"
+  | "REF_NOT_FOUND"
+  | "STREAM_NOT_FOUND"
+  | "STREAM_CORRUPT"
+  | "OBJECT_NOT_FOUND"
+  | "OBJECT_CORRUPT"
+  | "DIGEST_INVALID"
+  | "ZSTD_VERSION";
+
+/** What an error carries besides its message. */
+export interface ErrorExtras {
+  /** Machine-readable facts: paths, offsets, expected and found values. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** What the user can do. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** The one error class of this package; failed system calls keep their own `KernelError`. */
+export class ComposefsError extends Error {
+  override readonly name = "ComposefsError";
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
+    super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
+    this.code = code;
+    this.details = extras.details ?? {};
+    this.hint = extras.hint;
+  }
+
+  /** Plain object for logs and JSON output. */
+  toJSON(): object {
+    return { name: this.name, code: this.code, message: this.message, details: this.details, hint: this.hint ?? null };
+  }
+}

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { tryFlock } from "@composefs/reflink";
+import { ComposefsError } from "../errors.ts";
+
+/** How long to wait for a lock. */
+export interface LockWait {
+  /** Milliseconds; default: without limit, as flock(1). */
+  readonly lockTimeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 250;
+
+/**
+ * flock(2) on a repository's directory, shared by its users and exclusive for garbage collection (repository.md §1.3).
+ * Polls, so that the event loop stays free.
+ *
+ * @throws ComposefsError `REPO_LOCKED` the time ran out
+ */
+export async function lockRepository(
+  fd: number,
+  type: "shared" | "exclusive",
+  path: string,
+  wait: LockWait = {},
+): Promise<void> {
+  const { lockTimeoutMs, signal } = wait;
+  const deadline = lockTimeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + lockTimeoutMs;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    signal?.throwIfAborted();
+    if (tryFlock(fd, type)) return;
+    const left = deadline - performance.now();
+    if (left <= 0) {
+      throw new ComposefsError("REPO_LOCKED", `repository ${path}: no ${type} lock within ${lockTimeoutMs} ms`, {
+        details: { path, type },
+        hint: "another process uses the repository; wait for it to end",
+      });
+    }
+    await sleep(Math.min(pause, left), undefined, signal ? { signal } : {});
+  }
+}

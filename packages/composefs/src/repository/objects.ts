@@ -1,0 +1,188 @@
+import { closeSync, constants, fstatSync, mkdirSync, readSync } from "node:fs";
+import {
+  type HashName,
+  KernelError,
+  measureVerity,
+  O_PATH,
+  ObjectStore,
+  openat2,
+  RESOLVE,
+  readFiles,
+  verityDigest,
+  verityDigestFds,
+} from "@composefs/reflink";
+import { ComposefsError } from "../errors.ts";
+import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
+import { fdPath, hasCode } from "./directory.ts";
+import { storedId } from "./store-error.ts";
+
+/** Contents up to this size are read whole, in batches; larger ones in pieces of this size. */
+const WHOLE_BYTES = 1024 * 1024;
+
+/** What the objects of one repository need to know of it. */
+export interface ObjectsOptions {
+  readonly repositoryFd: number;
+  readonly path: string;
+  readonly hash: HashName;
+  readonly verity: boolean;
+}
+
+/** How files may get into the repository besides by reflink. */
+export interface StoreOptions {
+  /** Link files that cannot be cloned; default false. */
+  readonly hardlink?: boolean;
+  /** Copy files that neither can; default true. */
+  readonly copy?: boolean;
+}
+
+/** The directory `objects/`: content under its fs-verity digest. */
+export class Objects {
+  readonly #options: ObjectsOptions;
+  #fd: number | null = null;
+  #store: ObjectStore | null = null;
+
+  constructor(options: ObjectsOptions) {
+    this.#options = options;
+  }
+
+  /** A native store that writes here. Valid until the repository is closed. */
+  store(options: StoreOptions = {}): ObjectStore {
+    const { repositoryFd, hash, verity } = this.#options;
+    mkdirSync(fdPath(repositoryFd, "objects"), { recursive: true });
+    return new ObjectStore({ objectsFd: this.directory(), hash, verity, ...options });
+  }
+
+  /** Descriptor of `objects/`, open until the repository is closed. @throws ComposefsError `OBJECT_NOT_FOUND` there is none */
+  directory(): number {
+    this.#fd ??= this.#open("objects", constants.O_DIRECTORY);
+    return this.#fd;
+  }
+
+  /** Stores one buffer. @throws KernelError; ComposefsError `VERITY_UNSUPPORTED` */
+  async put(bytes: Uint8Array, subject: string): Promise<ObjectId> {
+    this.#store ??= this.store();
+    const [outcome] = await this.#store.storeBuffers([bytes]);
+    return storedId(outcome, subject);
+  }
+
+  /** Whether an object of this name is there; its content is not looked at. */
+  has(id: ObjectId): boolean {
+    try {
+      closeSync(this.#open(`objects/${objectPath(id)}`, O_PATH));
+      return true;
+    } catch (error) {
+      if (error instanceof ComposefsError && error.code === "OBJECT_NOT_FOUND") return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Contents of objects in order, checked against their ids: a buffer for each that has at most 1 MiB, a generator of
+   * pieces for a larger one.
+   *
+   * @throws ComposefsError `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`
+   */
+  async readMany(ids: readonly ObjectId[]): Promise<(Uint8Array | Generator<Uint8Array>)[]> {
+    const files = ids.map((id) => ({ path: Buffer.from(objectPath(id)), size: -1 }));
+    const outcomes = await readFiles([this.directory()], files, WHOLE_BYTES);
+    const contents: (Uint8Array | Generator<Uint8Array>)[] = [];
+    for (const [i, outcome] of outcomes.entries()) {
+      const id = ids[i] as ObjectId;
+      if ("inline" in outcome) {
+        this.#checkDigest(id, verityDigest(outcome.inline, this.#options.hash));
+        contents.push(outcome.inline);
+      } else if ("failure" in outcome && outcome.failure.step === "size") {
+        contents.push(await this.#stream(id));
+      } else {
+        throw this.#missing(id, "failure" in outcome ? outcome.failure.error : null);
+      }
+    }
+    return contents;
+  }
+
+  /** Content of one object. @throws ComposefsError `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT` */
+  async read(id: ObjectId): Promise<Uint8Array> {
+    const [content] = await this.readMany([id]);
+    return content instanceof Uint8Array ? content : Buffer.concat([...(content as Generator<Uint8Array>)]);
+  }
+
+  /** Size of an object in bytes. @throws ComposefsError `OBJECT_NOT_FOUND` */
+  size(id: ObjectId): number {
+    const fd = this.#openObject(id);
+    try {
+      return fstatSync(fd).size;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Closes the directory. */
+  close(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+  }
+
+  async #stream(id: ObjectId): Promise<Generator<Uint8Array>> {
+    const fd = this.#openObject(id);
+    try {
+      const { hash, verity } = this.#options;
+      const measured = verity ? measureVerity(fd, hash) : null;
+      const [outcome] = measured ? [{ digest: measured }] : await verityDigestFds([fd], hash);
+      if (!outcome || "error" in outcome) throw outcome?.error ?? new Error("no digest");
+      this.#checkDigest(id, outcome.digest);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+    return pieces(fd);
+  }
+
+  #checkDigest(id: ObjectId, digest: Uint8Array): void {
+    const found = objectIdFromBytes(digest);
+    if (found === id) return;
+    throw new ComposefsError("OBJECT_CORRUPT", `object ${id}: its content has the digest ${found}`, {
+      details: { id, found, path: `${this.#options.path}/objects/${objectPath(id)}` },
+      hint: "remove the object and import the image again",
+    });
+  }
+
+  #openObject(id: ObjectId): number {
+    return this.#open(`objects/${objectPath(id)}`, constants.O_RDONLY);
+  }
+
+  #open(path: string, flags: number): number {
+    try {
+      return openat2(this.#options.repositoryFd, path, { flags, resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS });
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+      throw new ComposefsError("OBJECT_NOT_FOUND", `${this.#options.path}/${path} is missing`, {
+        details: { path },
+        hint: "import the image again; fsck lists what else is missing",
+        cause: error,
+      });
+    }
+  }
+
+  #missing(id: ObjectId, cause: KernelError | null): Error {
+    if (cause && cause.code !== "ENOENT")
+      return new KernelError(-cause.errno, cause.syscall, `objects/${objectPath(id)}`);
+    return new ComposefsError("OBJECT_NOT_FOUND", `object ${id} is missing`, {
+      details: { id },
+      hint: "import the image again; fsck lists what else is missing",
+      cause,
+    });
+  }
+}
+
+function* pieces(fd: number): Generator<Uint8Array> {
+  try {
+    for (;;) {
+      const piece = Buffer.allocUnsafeSlow(WHOLE_BYTES);
+      const length = readSync(fd, piece);
+      if (length === 0) return;
+      yield piece.subarray(0, length);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,121 @@
+import binding from "zstd-napi/binding.js";
+import { ComposefsError } from "./errors.ts";
+
+/**
+ * The splitstream format is byte-identical between writers only with this libzstd (repository.md §4.5): the id of a
+ * splitstream is the digest of its compressed form.
+ */
+const REQUIRED_VERSION = 10507;
+
+if (binding.versionNumber() !== REQUIRED_VERSION) {
+  throw new ComposefsError(
+    "ZSTD_VERSION",
+    `libzstd 1.5.7 is required for reproducible splitstreams, but zstd-napi brings ${binding.versionString()}`,
+    { hint: "install zstd-napi 0.0.13" },
+  );
+}
+
+const EMPTY = new Uint8Array(0);
+const OUTPUT_BYTES: number = binding.cStreamOutSize();
+/** Small writes are gathered up to here, so that a chunk of a few bytes costs no call into libzstd. */
+const GATHER_BYTES = 64 * 1024;
+
+/**
+ * One zstd frame at the default level without checksum or content size, written as the reference does: the data by
+ * `ZSTD_e_continue`, then `ZSTD_e_end` alone. Data together with `e_end` would give other bytes.
+ */
+export class ZstdFrameWriter {
+  readonly #context = new binding.CCtx();
+  readonly #gathered = new Uint8Array(GATHER_BYTES);
+  #gatheredBytes = 0;
+  readonly #output: Uint8Array[] = [];
+  #buffer = new Uint8Array(OUTPUT_BYTES);
+  #used = 0;
+
+  /** Compresses `data`, which may change afterwards. */
+  write(data: Uint8Array): void {
+    if (this.#gatheredBytes + data.length > GATHER_BYTES) this.#flush();
+    if (data.length >= GATHER_BYTES) {
+      this.#compress(data);
+    } else {
+      this.#gathered.set(data, this.#gatheredBytes);
+      this.#gatheredBytes += data.length;
+    }
+  }
+
+  /** Ends the frame and returns it whole. The writer is used up. */
+  finish(): Uint8Array {
+    this.#flush();
+    let remaining: number;
+    do {
+      const [toFlush, produced] = this.#context.compressStream2(
+        this.#buffer.subarray(this.#used),
+        EMPTY,
+        binding.EndDirective.end,
+      );
+      remaining = toFlush;
+      this.#advance(produced);
+    } while (remaining > 0);
+    return Buffer.concat([...this.#output, this.#buffer.subarray(0, this.#used)]);
+  }
+
+  #flush(): void {
+    this.#compress(this.#gathered.subarray(0, this.#gatheredBytes));
+    this.#gatheredBytes = 0;
+  }
+
+  // An empty write never reaches libzstd: fed to it, it would change an otherwise empty frame.
+  #compress(data: Uint8Array): void {
+    let rest = data;
+    while (rest.length > 0) {
+      const [, produced, consumed] = this.#context.compressStream2(
+        this.#buffer.subarray(this.#used),
+        rest,
+        binding.EndDirective.continue,
+      );
+      this.#advance(produced);
+      rest = rest.subarray(consumed);
+    }
+  }
+
+  #advance(produced: number): void {
+    this.#used += produced;
+    if (this.#used < this.#buffer.length) return;
+    this.#output.push(this.#buffer);
+    this.#buffer = new Uint8Array(OUTPUT_BYTES);
+    this.#used = 0;
+  }
+}
+
+/** Compresses one buffer as {@link ZstdFrameWriter} does. */
+export function zstdFrame(data: Uint8Array): Uint8Array {
+  const writer = new ZstdFrameWriter();
+  writer.write(data);
+  return writer.finish();
+}
+
+/**
+ * Decompresses frames laid end to end, in pieces of at most 128 KiB that stay valid.
+ *
+ * @throws Error libzstd's message for damaged data; RangeError for data that ends inside a frame
+ */
+export function* unzstd(data: Uint8Array): Generator<Uint8Array> {
+  const context = new binding.DCtx();
+  let rest = data;
+  let hint = 0;
+  while (rest.length > 0) {
+    const output = Buffer.allocUnsafeSlow(binding.dStreamOutSize());
+    const [toRead, produced, consumed] = context.decompressStream(output, rest);
+    hint = toRead;
+    rest = rest.subarray(consumed);
+    if (produced > 0) yield output.subarray(0, produced);
+  }
+  // Input is used up; what the decoder still holds comes out without more of it.
+  while (hint > 0) {
+    const output = Buffer.allocUnsafeSlow(binding.dStreamOutSize());
+    const [toRead, produced] = context.decompressStream(output, EMPTY);
+    if (produced === 0) throw new RangeError("data ends inside a zstd frame");
+    hint = toRead;
+    yield output.subarray(0, produced);
+  }
+}

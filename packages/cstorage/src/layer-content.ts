@@ -1,0 +1,102 @@
+import { CstorageError } from "./errors.ts";
+import { gunzipFile } from "./gunzip-file.ts";
+import { LayerAssembler } from "./layer-assembler.ts";
+import type { LayerBatch } from "./layer-batch.ts";
+import { LineSplitter } from "./line-splitter.ts";
+import type { TarSplitHandle } from "./tar-split-file.ts";
+
+/** A layer locked and open for reading. Close it after use, also after an error. */
+export interface LayerContent extends AsyncDisposable {
+  /** The store's id of the layer. */
+  readonly id: string;
+  readonly diffId: string;
+  /** Directories to look for a file in, in this order; valid until the content is closed. */
+  readonly dirs: readonly number[];
+  /**
+   * The layer's tar from its start, in batches of some 512 files or 1 MiB of tar headers. No file is opened: the
+   * consumer reads or stores {@link LayerBatch.files} beneath {@link LayerContent.dirs} and gives failures to
+   * {@link fileFailure}. The layer is whole only when the generator has ended without error.
+   *
+   * @throws CstorageError `TAR_SPLIT_CORRUPT`, `UNSUPPORTED_ENTRY`; `DIFF_ID_MISMATCH` the tar's length is not the one
+   *   the store recorded; rejects with `signal.reason`
+   */
+  batches(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<LayerBatch, void, undefined>;
+  /** Releases lock and descriptors once no read is under way; harmless when repeated. */
+  close(): Promise<void>;
+}
+
+/** What {@link openLayerContent} puts together. */
+export interface LayerParts {
+  readonly id: string;
+  readonly diffId: string;
+  readonly uncompressedSize: number | null;
+  readonly dirs: readonly number[];
+  readonly tarSplit: TarSplitHandle;
+  /** Closes lock and descriptors. */
+  readonly release: () => void;
+}
+
+/** Most bytes of tar-split, decompressed, that a layer may have; containers-storage.md §9.2. */
+const MAX_METADATA_BYTES = 1024 * 1024 * 1024;
+
+/** Makes the {@link LayerContent} of opened parts, which it owns from then on. */
+export function openLayerContent(parts: LayerParts): LayerContent {
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  let closed: Promise<void> | null = null;
+
+  async function* batches(
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<LayerBatch, void> {
+    options.signal?.throwIfAborted();
+    closing.signal.throwIfAborted();
+    const signal = options.signal === undefined ? closing.signal : AbortSignal.any([options.signal, closing.signal]);
+    const source = gunzipFile(parts.tarSplit.fd, parts.tarSplit.file, signal, running);
+    yield* assemble(parts, source);
+  }
+
+  const close = (): Promise<void> => {
+    closed ??= (async () => {
+      closing.abort(new Error(`layer ${parts.id}: closed while being read`));
+      await Promise.all(running);
+      parts.release();
+    })();
+    return closed;
+  };
+
+  const { id, diffId, dirs } = parts;
+  return { id, diffId, dirs, batches, close, [Symbol.asyncDispose]: close };
+}
+
+async function* assemble(parts: LayerParts, source: AsyncIterable<Buffer>): AsyncGenerator<LayerBatch, void> {
+  const lines = new LineSplitter();
+  const assembler = new LayerAssembler();
+  let metadataBytes = 0;
+  for await (const chunk of source) {
+    metadataBytes += chunk.length;
+    if (metadataBytes > MAX_METADATA_BYTES) {
+      throw new CstorageError("TAR_SPLIT_CORRUPT", `${parts.tarSplit.file}: more than ${MAX_METADATA_BYTES} bytes`, {
+        details: { file: parts.tarSplit.file, limit: MAX_METADATA_BYTES },
+      });
+    }
+    lines.push(chunk, assembler.push);
+    if (assembler.full) {
+      const batch = assembler.take();
+      if (batch !== null) yield batch;
+    }
+  }
+  lines.finish(assembler.push);
+  const last = assembler.take();
+  if (last !== null) yield last;
+  checkLength(parts, assembler.totalBytes);
+}
+
+function checkLength(parts: LayerParts, actual: number): void {
+  const expected = parts.uncompressedSize;
+  if (expected === null || expected === actual) return;
+  throw new CstorageError(
+    "DIFF_ID_MISMATCH",
+    `layer ${parts.id}: expected a tar of ${expected} bytes, tar-split gives ${actual}`,
+    { details: { layer: parts.id, expected, actual } },
+  );
+}

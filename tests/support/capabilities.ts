@@ -1,0 +1,98 @@
+import { constants, copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CFSCTL_PATH } from "./cfsctl.ts";
+import { type FsType, mountLoopFs } from "./loop-fs.ts";
+import { succeeds } from "./run.ts";
+
+/** What a machine may lack and a test may need. */
+export type Capability =
+  | "root"
+  | "loop"
+  | FsType
+  | "reflink"
+  | "fs-verity"
+  | "podman"
+  | "buildah"
+  | "skopeo"
+  | "filefrag"
+  | "registry"
+  | "cfsctl";
+
+/** Each probe answers why the capability is missing, or null. */
+const PROBES: Record<Capability, () => string | null> = {
+  root: () => (process.geteuid?.() === 0 ? null : "not running as root"),
+  loop: () => probe("root") ?? (succeeds("losetup", ["-f"]) ? null : "no free loop device"),
+  xfs: () => probe("loop") ?? mountable("xfs"),
+  btrfs: () => probe("loop") ?? mountable("btrfs"),
+  ext4: () => probe("loop") ?? mountable("ext4"),
+  reflink: () => probe("xfs") ?? mountable("xfs", clones),
+  "fs-verity": () => (existsSync("/sys/fs/ext4/features/verity") ? null : "the kernel has no fs-verity"),
+  podman: () => runnable("podman"),
+  buildah: () => runnable("buildah"),
+  skopeo: () => runnable("skopeo"),
+  filefrag: () => (succeeds("filefrag", ["-V"]) ? null : "filefrag (e2fsprogs) is not installed"),
+  registry: () => (succeeds("docker-registry", ["--version"]) ? null : "docker-registry is not installed"),
+  cfsctl: () => (succeeds(process.execPath, [CFSCTL_PATH, "--version"]) ? null : "cfsctl is not built (pnpm build)"),
+};
+
+const answers = new Map<Capability, string | null>();
+
+/**
+ * For `describe.skipIf(requires(...) !== null)`: null when all capabilities are there, else the reason,
+ * which is also printed.
+ *
+ * @throws Error if a missing capability is named in the comma list COMPOSEFS_REQUIRE: where a machine is
+ *   meant to have it, a skipped test is a failure.
+ */
+export function requires(...capabilities: readonly Capability[]): string | null {
+  const demanded = (process.env.COMPOSEFS_REQUIRE ?? "").split(",").map((name) => name.trim());
+  for (const name of demanded) {
+    if (name !== "" && !Object.hasOwn(PROBES, name)) throw new Error(`COMPOSEFS_REQUIRE: unknown capability ${name}`);
+  }
+  for (const capability of capabilities) {
+    const reason = probe(capability);
+    if (reason === null) continue;
+    if (demanded.includes(capability)) throw new Error(`COMPOSEFS_REQUIRE names ${capability}, but: ${reason}`);
+    process.stderr.write(`skipped, needs ${capability}: ${reason}\n`);
+    return `${capability}: ${reason}`;
+  }
+  return null;
+}
+
+function probe(capability: Capability): string | null {
+  let answer = answers.get(capability);
+  if (answer === undefined) {
+    answer = PROBES[capability]();
+    answers.set(capability, answer);
+  }
+  return answer;
+}
+
+function runnable(command: string): string | null {
+  return succeeds(command, ["--version"]) ? null : `${command} is not installed`;
+}
+
+/** A list of known file systems would miss modules not loaded yet; mounting one tells. */
+function mountable(type: FsType, check: (dir: string) => string | null = () => null): string | null {
+  try {
+    const fs = mountLoopFs(type, { size: 400 * 2 ** 20 });
+    try {
+      return check(fs.path);
+    } finally {
+      fs.dispose();
+    }
+  } catch (error) {
+    return `cannot mount ${type}: ${(error as Error).message}`;
+  }
+}
+
+function clones(dir: string): string | null {
+  const from = join(dir, "from");
+  writeFileSync(from, Buffer.alloc(65_536, 1));
+  try {
+    copyFileSync(from, join(dir, "to"), constants.COPYFILE_FICLONE_FORCE);
+    return null;
+  } catch (error) {
+    return `FICLONE fails: ${(error as Error).message}`;
+  }
+}
