@@ -1,1 +1,26 @@
-export {};
+export { isDigest, type OciDigest, parseDigest } from "./digest.ts";
+export { OciError, type OciErrorCode, type OciErrorOptions } from "./errors.ts";
+export { type ImageConfig, parseConfig } from "./image/config.ts";
+export { type OciImage, openImage } from "./image/image.ts";
+export { type BrokenTag, type ImageSummary, listImages } from "./image/list-images.ts";
+export { type Descriptor, type Manifest, parseManifest } from "./image/manifest.ts";
+export { resolveImage } from "./image/resolve-image.ts";
+export { tagImage, untagImage } from "./image/tag-image.ts";
+export { listTags, type Tag } from "./image/tags.ts";
+export type { ImportStats } from "./import-stats.ts";
+export { storeBlobLayer } from "./layer/blob-layer.ts";
+export {
+  type ImportedLayer,
+  type ImportLayerOptions,
+  importLayer,
+  storeTarLayer,
+  type TarLayerOptions,
+} from "./layer/import-layer.ts";
+export { type LayerSummary, layerTar, summarizeLayer } from "./layer/layer-tar.ts";
+export type { StoredLayer, StoreVerification } from "./layer/store-layer.ts";
+export type { PlannedLayer, ProgressEvent, ProgressListener } from "./progress.ts";
+export type { ImageSource, SourceLayer, SourceLayerOptions } from "./pull/image-source.ts";
+export { type ImportImageOptions, importImage, type PullResult } from "./pull/import-image.ts";
+export { type PullOptions, pull } from "./pull/pull.ts";
+export type { StoreSourceOptions } from "./pull/store-source.ts";
+export { contentId } from "./streams.ts";

@@ -5,6 +5,7 @@ export { isObjectId, type ObjectId, objectPath, parseObjectId } from "./fsverity
 export { type InitOptions, type InitOutcome, initRepository } from "./repository/init.ts";
 export type { LockWait } from "./repository/lock.ts";
 export type { ErofsFormats, ErofsVersion } from "./repository/metadata.ts";
+export { type Mount, mountOf } from "./repository/mount-of.ts";
 export type { Category } from "./repository/names.ts";
 export type { Objects, StoreOptions } from "./repository/objects.ts";
 export type { Ref } from "./repository/refs.ts";

@@ -72,7 +72,7 @@ export function parseMetadata(bytes: Uint8Array, path: string): Metadata {
   if (typeof algorithm !== "string") throw invalid("'algorithm' is not a string");
   const hash = parseAlgorithmName(algorithm);
 
-  const features = json["features"] ?? {};
+  const features = json.features ?? {};
   if (!isObject(features)) throw invalid("'features' is not an object");
   const list = (key: string): string[] => {
     const value = features[key] ?? [];
@@ -93,7 +93,7 @@ export function parseMetadata(bytes: Uint8Array, path: string): Metadata {
   const readOnly = list("read-only-compatible");
   return {
     hash,
-    erofs: effectiveFormats(json["erofs_formats"], readOnly.includes(V1_EROFS), invalid),
+    erofs: effectiveFormats(json.erofs_formats, readOnly.includes(V1_EROFS), invalid),
     unknownReadOnlyFeatures: readOnly.filter((feature) => feature !== V1_EROFS),
   };
 }
@@ -107,9 +107,9 @@ function effectiveFormats(value: unknown, v1Flag: boolean, invalid: (what: strin
     if (item === 0 || item === 1 || item === 2) return item;
     throw invalid(`EROFS format ${JSON.stringify(item)}, expected one of: 0, 1, 2`);
   };
-  const extra = value["extra"] ?? [];
+  const extra = value.extra ?? [];
   if (!Array.isArray(extra)) throw invalid("'erofs_formats.extra' is not a list");
-  const formats: ErofsFormats = { default: version(value["default"]), extra: extra.map(version).sort() };
+  const formats: ErofsFormats = { default: version(value.default), extra: extra.map(version).sort() };
   return formats.default === 2 && formats.extra.length === 0 ? fallback : formats;
 }
 

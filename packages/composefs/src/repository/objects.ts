@@ -14,6 +14,7 @@ import {
 import { ComposefsError } from "../errors.ts";
 import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
 import { fdPath, hasCode } from "./directory.ts";
+import { type Mount, mountOf } from "./mount-of.ts";
 import { storedId } from "./store-error.ts";
 
 /** Contents up to this size are read whole, in batches; larger ones in pieces of this size. */
@@ -76,6 +77,28 @@ export class Objects {
     }
   }
 
+  /** Those of `ids` that are not there, each once; their contents are not looked at. */
+  missing(ids: Iterable<ObjectId>): ObjectId[] {
+    return [...new Set(ids)].filter((id) => !this.has(id));
+  }
+
+  /**
+   * Tries, and takes back, a clone and a link of the open file `fd` into the repository. Nothing is left behind, not even
+   * `objects/` where it is missing.
+   *
+   * @returns for each way null, or the error that stands in its way
+   */
+  probe(fd: number): ReturnType<ObjectStore["probe"]> {
+    const { repositoryFd, hash } = this.#options;
+    const objectsFd = this.#directoryOrNull() ?? repositoryFd;
+    return new ObjectStore({ objectsFd, hash, verity: false }).probe(fd);
+  }
+
+  /** The mount that objects lie on, for messages. */
+  mount(): Mount | null {
+    return mountOf(this.#directoryOrNull() ?? this.#options.repositoryFd);
+  }
+
   /**
    * Contents of objects in order, checked against their ids: a buffer for each that has at most 1 MiB, a generator of
    * pieces for a larger one.
@@ -120,6 +143,15 @@ export class Objects {
   close(): void {
     if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
+  }
+
+  #directoryOrNull(): number | null {
+    try {
+      return this.directory();
+    } catch (error) {
+      if (error instanceof ComposefsError && error.code === "OBJECT_NOT_FOUND") return null;
+      throw error;
+    }
   }
 
   async #stream(id: ObjectId): Promise<Generator<Uint8Array>> {

@@ -59,6 +59,19 @@ export function listRefs(repositoryFd: number, category: Category, prefix = ""):
   return refs.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
 }
 
+/** First-level entries of a category that are links, sorted bytewise. */
+export function listEntries(repositoryFd: number, category: Category): string[] {
+  let items: ReturnType<typeof readDirectory>;
+  try {
+    items = readDirectory(fdPath(repositoryFd, category));
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
+    throw error;
+  }
+  const names = items.filter((item) => item.isSymbolicLink()).map(({ name }) => name);
+  return names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
 function readDirectory(path: string) {
   return readdirSync(path, { withFileTypes: true });
 }

@@ -15,7 +15,7 @@ import { METADATA_NAME, readMetadata, requiresVerity } from "./metadata-file.ts"
 import type { Category } from "./names.ts";
 import { Objects } from "./objects.ts";
 import { upgradeOldRepository } from "./old-format.ts";
-import { deleteRef, listRefs, type Ref, readRef } from "./refs.ts";
+import { deleteRef, listEntries, listRefs, type Ref, readRef } from "./refs.ts";
 import { type Publication, publish, resolveStreamName, streamId, streamNotFound } from "./streams.ts";
 
 /** How to open a repository. */
@@ -112,14 +112,9 @@ export class Repository {
     }
   }
 
-  /** Starts a splitstream; store it with {@link Repository.storeStream}. */
+  /** Starts a splitstream; store its file with {@link Objects.put} and give it a name with {@link Repository.publish}. */
   createStream(type: ContentType): SplitstreamWriter {
     return new SplitstreamWriter(this.hash, type);
-  }
-
-  /** Ends a splitstream and stores it as an object without a name. @throws KernelError */
-  async storeStream(writer: SplitstreamWriter, subject: string): Promise<ObjectId> {
-    return this.objects.put(writer.finish(), subject);
   }
 
   /** Gives names to stored splitstreams: syncfs once, entries, then refs. @returns whether any name changed */
@@ -155,7 +150,10 @@ export class Repository {
   }
 
   /** Rebuilt data of a splitstream, checked against the ids of its objects. @throws ComposefsError as openStream */
-  async *readStream(stream: Splitstream, options: { signal?: AbortSignal } = {}): AsyncGenerator<Uint8Array> {
+  async *readStream(
+    stream: Splitstream,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<Uint8Array> {
     const BATCH_OBJECTS = 64;
     let pending: (Uint8Array | ObjectId)[] = [];
     let objects = 0;
@@ -169,6 +167,11 @@ export class Repository {
       objects = 0;
     }
     yield* this.#expand(pending);
+  }
+
+  /** First-level entries of `streams/`, that is content identifiers, sorted bytewise. */
+  listStreams(): string[] {
+    return listEntries(this.#fd, "streams");
   }
 
   /** Refs of a category beneath `prefix`, names relative to it, sorted bytewise. */

@@ -1,0 +1,83 @@
+import type { PullResult } from "@composefs/oci";
+import type { Command } from "commander";
+import type { Context } from "../../context.ts";
+import { valueOption } from "../../options.ts";
+import { createProgress, type ProgressMode } from "../../render/progress.ts";
+import { formatStatistics, statisticsJson } from "../../render/statistics.ts";
+import { withRepository } from "../../repository.ts";
+
+interface PullArguments {
+  readonly json?: true;
+  readonly zeroCopy?: true;
+  readonly hardlink?: true;
+  readonly verify?: "crc" | "diffid" | "none";
+  readonly localFetch?: "auto" | "zerocopy";
+  readonly quiet?: true;
+  readonly progress?: ProgressMode;
+}
+
+/** `oci pull`: an image into the repository. */
+export function addOciPull(parent: Command, context: Context): void {
+  parent
+    .command("pull")
+    .description("bring an image into the repository, sharing its files where the file systems can")
+    .argument("<image>", "containers-storage:NAME, an image of podman or buildah")
+    .argument("[name]", "tag to give it (default: <image>)")
+    .option("--json", "print the result as JSON")
+    .option("--zero-copy", "refuse rather than copy files, before anything is written")
+    .option("--hardlink", "link files that cannot be cloned: podman and the repository then share the inode")
+    .addOption(
+      valueOption("--verify <what>", "check file checksums, also the whole layer, or neither (default: crc)", [
+        "crc",
+        "diffid",
+        "none",
+      ]),
+    )
+    .addOption(valueOption("--local-fetch <how>", "zerocopy: as --zero-copy", ["auto", "zerocopy"]).hideHelp())
+    .option("-q, --quiet", "show no progress")
+    .addOption(valueOption("--progress <how>", "how to show progress (default: auto)", ["auto", "plain", "json"]))
+    .action((image: string, name: string | undefined, options: PullArguments) =>
+      withRepository(context.globals(), async (repository) => {
+        const { pull } = await import("@composefs/oci");
+        const progress = await createProgress(context.stderr, options.progress ?? "auto", options.quiet ?? false);
+        let result: PullResult;
+        try {
+          result = await pull(repository, image, {
+            tag: name ?? image,
+            verify: options.verify ?? "crc",
+            hardlink: options.hardlink ?? false,
+            zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
+            onProgress: progress.onProgress,
+          });
+        } finally {
+          progress.stop();
+        }
+        if (options.json) await context.output.writeJson(resultJson(result));
+        else await context.output.write(resultText(result));
+      }),
+    );
+}
+
+function resultText(result: PullResult): string {
+  const lines = [
+    `manifest ${result.manifestDigest}`,
+    `config   ${result.configDigest}`,
+    `verity   ${result.manifestId}`,
+  ];
+  if (result.tag !== null) lines.push(`tagged   ${result.tag}`);
+  return `${lines.join("\n")}\n${formatStatistics(result.stats)}`;
+}
+
+function resultJson(result: PullResult): object {
+  return {
+    manifest_digest: result.manifestDigest,
+    config_digest: result.configDigest,
+    manifest_verity: result.manifestId,
+    config_verity: result.configId,
+    tag: result.tag,
+    image: null,
+    boot_image: null,
+    changed: result.changed,
+    stats: statisticsJson(result.stats),
+  };
+}

@@ -1,0 +1,41 @@
+import { printable } from "./printable.ts";
+
+interface Coded {
+  readonly code?: unknown;
+  readonly hint?: unknown;
+}
+
+/**
+ * An error as the user sees it: `Error: message [CODE]`, a hint, and its causes, whatever package it is from
+ * (cli.md §1.1).
+ */
+export function formatError(error: unknown): string {
+  const { code, hint } = (error ?? {}) as Coded;
+  const lines = [`Error: ${message(error)}${typeof code === "string" ? ` [${code}]` : ""}`];
+  if (typeof hint === "string") lines.push(`Hint: ${printable(hint)}`);
+  const causes = causesOf(error);
+  if (causes.length > 0) lines.push("", "Caused by:");
+  causes.forEach((text, i) => {
+    lines.push(causes.length === 1 ? `    ${text}` : `    ${i}: ${text}`);
+  });
+  return `${lines.join("\n")}\n`;
+}
+
+function message(error: unknown): string {
+  return printable(error instanceof Error ? error.message : String(error));
+}
+
+/** Messages of the causes; one that only repeats the error before it is left out. */
+function causesOf(error: unknown): string[] {
+  const seen = new Set<unknown>([error]);
+  const texts: string[] = [];
+  let last = message(error);
+  for (let cause = (error as Error)?.cause; cause !== undefined && cause !== null; cause = (cause as Error).cause) {
+    if (seen.has(cause)) break;
+    seen.add(cause);
+    const text = message(cause);
+    if (!last.includes(text)) texts.push(text);
+    last = text;
+  }
+  return texts;
+}

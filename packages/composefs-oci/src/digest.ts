@@ -1,0 +1,41 @@
+import { createHash, type Hash } from "node:crypto";
+import { OciError } from "./errors.ts";
+
+/** Digest of exact bytes as OCI writes it: algorithm, colon, lower-case hex. Not an fs-verity digest. */
+export type OciDigest = string & { readonly __ociDigest: unique symbol };
+
+/** Hex digits of the algorithms that are understood; an OCI digest of any other cannot be checked. */
+const HEX_LENGTH: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+
+/** Checks the form of a digest. @throws OciError `DIGEST_INVALID` */
+export function parseDigest(text: string): OciDigest {
+  const [, algorithm = "", hex = ""] = /^([a-z0-9]+):([0-9a-f]+)$/.exec(text) ?? [];
+  const expected = HEX_LENGTH[algorithm];
+  if (expected !== undefined && hex.length === expected) return text as OciDigest;
+  const expectation = expected === undefined ? "sha256: and 64 hex digits" : `${expected} lower-case hex digits`;
+  throw new OciError("DIGEST_INVALID", `'${text}' is no digest: expected ${expectation}`, {
+    details: { digest: text },
+  });
+}
+
+/** Whether `text` has the form of a digest. */
+export function isDigest(text: string): text is OciDigest {
+  try {
+    parseDigest(text);
+    return true;
+  } catch (error) {
+    if (error instanceof OciError) return false;
+    throw error;
+  }
+}
+
+/** Starts a hash of the algorithm of `digest`. */
+export function digestHash(digest: OciDigest): Hash {
+  return createHash(digest.slice(0, digest.indexOf(":")));
+}
+
+/** Digest of `bytes` by the algorithm of `like`, sha256 by default. */
+export function digestOf(bytes: Uint8Array, like?: OciDigest): OciDigest {
+  const algorithm = like === undefined ? "sha256" : like.slice(0, like.indexOf(":"));
+  return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}` as OciDigest;
+}

@@ -1,0 +1,79 @@
+import { OciError } from "../errors.ts";
+
+/** A JSON object whose fields are not checked yet, and what to call it in errors. */
+export interface JsonObject {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly place: string;
+}
+
+/** @throws OciError `MANIFEST_INVALID` not JSON, or not an object */
+export function parseJsonObject(bytes: Uint8Array, place: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (cause) {
+    throw new OciError("MANIFEST_INVALID", `${place} is not JSON: ${(cause as Error).message}`, {
+      details: { place },
+      cause,
+    });
+  }
+  return asObject(value, place);
+}
+
+/** A field that must be an object. */
+export function objectField(parent: JsonObject, name: string): JsonObject {
+  return asObject(parent.fields[name], `${parent.place}.${name}`);
+}
+
+/** A field that is an object, or absent. */
+export function optionalObjectField(parent: JsonObject, name: string): JsonObject | null {
+  return isAbsent(parent.fields[name]) ? null : objectField(parent, name);
+}
+
+/** A field that must be a list; its items by `parseItem`. */
+export function listField<T>(parent: JsonObject, name: string, parseItem: (item: unknown, place: string) => T): T[] {
+  const value = parent.fields[name];
+  const place = `${parent.place}.${name}`;
+  if (!Array.isArray(value)) throw wrongType(place, "a list", value);
+  return value.map((item, i) => parseItem(item, `${place}[${i}]`));
+}
+
+/** A field that must be a string. */
+export function stringField(parent: JsonObject, name: string): string {
+  return asString(parent.fields[name], `${parent.place}.${name}`);
+}
+
+/** A field that is a string, or absent. */
+export function optionalStringField(parent: JsonObject, name: string): string | null {
+  return isAbsent(parent.fields[name]) ? null : stringField(parent, name);
+}
+
+/** A field that must be a non-negative integer. */
+export function sizeField(parent: JsonObject, name: string): number {
+  const value = parent.fields[name];
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw wrongType(`${parent.place}.${name}`, "a size", value);
+}
+
+/** `value` as an object. */
+export function asObject(value: unknown, place: string): JsonObject {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return { fields: value as Readonly<Record<string, unknown>>, place };
+  }
+  throw wrongType(place, "an object", value);
+}
+
+/** `value` as a string. */
+export function asString(value: unknown, place: string): string {
+  if (typeof value === "string") return value;
+  throw wrongType(place, "a string", value);
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+function wrongType(place: string, expected: string, value: unknown): OciError {
+  const found = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 40);
+  return new OciError("MANIFEST_INVALID", `${place}: expected ${expected}, found ${found}`, { details: { place } });
+}

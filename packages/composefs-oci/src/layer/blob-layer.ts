@@ -1,0 +1,47 @@
+import { type Repository, storedId } from "@composefs/core";
+import { digestHash, type OciDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import { countObject, emptyStats } from "../import-stats.ts";
+import { CONTENT_TYPE } from "../streams.ts";
+import type { StoredLayer } from "./store-layer.ts";
+
+/**
+ * Stores a layer that is no tar, as artifacts have them: the blob as one object whatever its size, and its splitstream,
+ * which gets no name yet (oci.md §3.4).
+ *
+ * @throws OciError `BLOB_DIGEST_MISMATCH`; KernelError
+ */
+export async function storeBlobLayer(
+  repository: Repository,
+  digest: OciDigest,
+  blob: AsyncIterable<Uint8Array>,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<StoredLayer> {
+  const hash = digestHash(digest);
+  const writer = repository.objects.store().createWriter();
+  let size = 0;
+  try {
+    for await (const chunk of blob) {
+      options.signal?.throwIfAborted();
+      hash.update(chunk);
+      size += chunk.length;
+      await writer.write([chunk]);
+    }
+    const actual = hash.digest("hex");
+    if (!digest.endsWith(`:${actual}`)) {
+      throw new OciError("BLOB_DIGEST_MISMATCH", `blob ${digest}: its content has the digest ${actual}`, {
+        details: { expected: digest, actual },
+        hint: "get the image from its source again",
+      });
+    }
+    const outcome = await writer.finish();
+    const object = storedId(outcome, `blob ${digest}`);
+    const stream = repository.createStream(CONTENT_TYPE.blob);
+    stream.external(object, size);
+    const stats = emptyStats();
+    if ("method" in outcome) countObject(stats, outcome.method, size);
+    return { id: await repository.objects.put(stream.finish(), `splitstream of blob ${digest}`), stats };
+  } finally {
+    writer.abort();
+  }
+}

@@ -1,0 +1,38 @@
+import { ComposefsError, type ObjectId, type Repository } from "@composefs/core";
+import type { OciDigest } from "../digest.ts";
+import { contentId } from "../streams.ts";
+
+/** A layer that the repository has. */
+export interface PresentLayer {
+  /** Its splitstream. */
+  readonly id: ObjectId;
+  /** Number of distinct objects it refers to. */
+  readonly objects: number;
+  /** Length of its tar in bytes. */
+  readonly size: number;
+}
+
+/** Codes of a stream that a new import can replace. */
+const REPAIRABLE: ReadonlySet<string> = new Set([
+  "STREAM_CORRUPT",
+  "OBJECT_NOT_FOUND",
+  "OBJECT_CORRUPT",
+  "REPO_CORRUPT",
+]);
+
+/**
+ * The layer of this diff_id, if its splitstream is sound and all its objects are there; else null, so that importing the
+ * layer again repairs the repository. Contents of objects are not looked at.
+ */
+export async function findLayer(repository: Repository, diffId: OciDigest): Promise<PresentLayer | null> {
+  const name = contentId("layer", diffId);
+  try {
+    const known = repository.findStream(name);
+    if (known === null) return null;
+    const { id, objectRefs, size } = await repository.openStreamObject(known, name);
+    return repository.objects.missing(objectRefs).length === 0 ? { id, objects: objectRefs.length, size } : null;
+  } catch (error) {
+    if (error instanceof ComposefsError && REPAIRABLE.has(error.code)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,129 @@
+import type { ObjectId, Repository } from "@composefs/core";
+import { TarHeaderError, TarParser } from "@composefs/tar-header";
+import { digestHash, type OciDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import { emptyStats, type ImportStats } from "../import-stats.ts";
+import { CONTENT_TYPE, contentId } from "../streams.ts";
+import { findLayer } from "./find-layer.ts";
+import type { StoredLayer } from "./store-layer.ts";
+import { TarSplitter } from "./tar-splitter.ts";
+import { checkDiffId } from "./verify-stored-layer.ts";
+
+/** Settings of {@link storeTarLayer}. */
+export interface TarLayerOptions {
+  /** Check the tar against the diff_id; default true. */
+  readonly verify?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Told how many bytes of the tar are done. */
+  readonly onBytes?: ((done: number) => void) | undefined;
+}
+
+/** Settings of {@link importLayer}. */
+export interface ImportLayerOptions extends TarLayerOptions {
+  /** A ref beneath `streams/refs/` to give to the layer. */
+  readonly name?: string | undefined;
+}
+
+/** What {@link importLayer} did. */
+export interface ImportedLayer {
+  /** The layer's splitstream. */
+  readonly id: ObjectId;
+  readonly stats: ImportStats;
+  /** Whether any name in the repository changed. */
+  readonly changed: boolean;
+}
+
+/**
+ * Imports an uncompressed tar as the layer `diffId`. A layer that is there already is kept, and the tar only checked.
+ *
+ * @param tar its bytes in chunks of any size, which must not change once handed over
+ * @throws OciError `DIFF_ID_MISMATCH`, or a code of the tar with layer, offset and path (`TAR_MALFORMED`, `TAR_LIMIT`, …);
+ *   ComposefsError `REPO_READ_ONLY`, `REF_INVALID`; KernelError. Nothing is named then.
+ */
+export async function importLayer(
+  repository: Repository,
+  diffId: OciDigest,
+  tar: AsyncIterable<Uint8Array>,
+  options: ImportLayerOptions = {},
+): Promise<ImportedLayer> {
+  repository.ensureWritable();
+  const present = await findLayer(repository, diffId);
+  const layer =
+    present === null
+      ? await storeTarLayer(repository, diffId, tar, options)
+      : await checkTar(diffId, tar, options, {
+          id: present.id,
+          stats: { ...emptyStats(), layersAlreadyPresent: 1, objectsAlreadyPresent: present.objects },
+        });
+  const name = contentId("layer", diffId);
+  const changed = await repository.publish({
+    streams: [{ contentId: name, id: layer.id }],
+    refs: options.name === undefined ? [] : [{ name: options.name, contentId: name }],
+  });
+  return { id: layer.id, stats: { ...layer.stats, layers: 1 }, changed };
+}
+
+/**
+ * Stores a tar's files and its splitstream, which gets no name yet.
+ *
+ * @throws as {@link importLayer}
+ * @see oci.md §2.2
+ */
+export async function storeTarLayer(
+  repository: Repository,
+  diffId: OciDigest,
+  tar: AsyncIterable<Uint8Array>,
+  options: TarLayerOptions = {},
+): Promise<StoredLayer> {
+  const { signal, verify = true, onBytes } = options;
+  const hash = verify ? digestHash(diffId) : null;
+  const stream = repository.createStream(CONTENT_TYPE.layer);
+  const parser = new TarParser();
+  const splitter = new TarSplitter(repository, stream, diffId);
+  let stats: ImportStats;
+  try {
+    for await (const chunk of tar) {
+      signal?.throwIfAborted();
+      hash?.update(chunk);
+      for (const event of parser.push(chunk)) {
+        const wait = splitter.take(event);
+        if (wait !== null) await wait;
+      }
+      await splitter.pushed();
+      onBytes?.(parser.offset);
+    }
+    parser.finish();
+    stats = await splitter.finish();
+  } catch (error) {
+    throw inLayer(error, diffId);
+  } finally {
+    await splitter.close();
+  }
+  if (hash !== null) checkDiffId(diffId, hash.digest("hex"));
+  const id = await repository.objects.put(stream.finish(), `splitstream of layer ${diffId}`);
+  return { id, stats };
+}
+
+async function checkTar(
+  diffId: OciDigest,
+  tar: AsyncIterable<Uint8Array>,
+  options: TarLayerOptions,
+  present: StoredLayer,
+): Promise<StoredLayer> {
+  const hash = digestHash(diffId);
+  for await (const chunk of tar) {
+    options.signal?.throwIfAborted();
+    hash.update(chunk);
+  }
+  if (options.verify ?? true) checkDiffId(diffId, hash.digest("hex"));
+  return present;
+}
+
+function inLayer(error: unknown, diffId: OciDigest): unknown {
+  if (!(error instanceof TarHeaderError)) return error;
+  return new OciError(error.code, `layer ${diffId}: ${error.message}`, {
+    details: { ...error.details, layer: diffId },
+    hint: "the layer is no sound tar; get it from its source again",
+    cause: error.cause,
+  });
+}

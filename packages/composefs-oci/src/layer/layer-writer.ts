@@ -1,0 +1,103 @@
+import type { SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
+import type { SplitChunk } from "@composefs/splitfdstream";
+import { countObject, emptyStats, type ImportStats, type StatsCounter } from "../import-stats.ts";
+
+/** Content up to this many bytes stays in the splitstream; larger content becomes an object (oci.md §2.2). */
+export const INLINE_MAX_BYTES = 64;
+
+/** A run of a layer whose files are on their way into the repository. */
+export interface WriteBatch<File extends { readonly size: number }> {
+  readonly chunks: readonly SplitChunk[];
+  /** External index of the first of `files`. */
+  readonly firstFile: number;
+  readonly files: readonly File[];
+  /** What became of each of `files`. */
+  readonly outcomes: Promise<readonly StoreOutcome[]>;
+}
+
+/** Words a failure of one file as an error of the source or the repository. */
+export type FailureToError<File> = (file: File, failure: StoreFailure) => Error;
+
+type Settled = { readonly ok: readonly StoreOutcome[] } | { readonly error: unknown };
+interface Pending<File extends { readonly size: number }> {
+  readonly batch: WriteBatch<File>;
+  readonly settled: Promise<Settled>;
+}
+
+/** Batches under way at once: one being stored, one queued behind it, one being put together. */
+const MAX_PENDING = 3;
+
+/**
+ * Writes a layer's splitstream from batches whose files are stored in the background. Batches are written in the order
+ * they were submitted, whatever finishes first, so equal layers give equal streams. Always {@link LayerWriter.drain}
+ * before what the batches read from is closed.
+ */
+export class LayerWriter<File extends { readonly size: number }> {
+  readonly #stream: SplitstreamWriter;
+  readonly #toError: FailureToError<File>;
+  readonly #stats: StatsCounter = emptyStats();
+  readonly #pending: Pending<File>[] = [];
+
+  constructor(stream: SplitstreamWriter, toError: FailureToError<File>) {
+    this.#stream = stream;
+    this.#toError = toError;
+  }
+
+  /** Takes a batch, after waiting for the oldest when too many are under way. @throws the error of a batch before it */
+  async submit(batch: WriteBatch<File>): Promise<void> {
+    const settled = batch.outcomes.then(
+      (ok): Settled => ({ ok }),
+      (error: unknown): Settled => ({ error }),
+    );
+    this.#pending.push({ batch, settled });
+    if (this.#pending.length >= MAX_PENDING) await this.#writeOldest();
+  }
+
+  /** Writes what is still under way. @throws the error of the first batch that failed */
+  async finish(): Promise<ImportStats> {
+    while (this.#pending.length > 0) await this.#writeOldest();
+    return { ...this.#stats, bytesInlined: this.#stream.inlineBytes };
+  }
+
+  /** Waits until no batch reads from its source any more; for use after an error. */
+  async drain(): Promise<void> {
+    await Promise.all(this.#pending.splice(0).map(({ settled }) => settled));
+  }
+
+  async #writeOldest(): Promise<void> {
+    const oldest = this.#pending.shift();
+    if (oldest === undefined) return;
+    const settled = await oldest.settled;
+    if ("error" in settled) throw settled.error;
+    this.#checkFailures(oldest.batch, settled.ok);
+    this.#write(oldest.batch, settled.ok);
+  }
+
+  #checkFailures({ files }: WriteBatch<File>, outcomes: readonly StoreOutcome[]): void {
+    let cancelled: Error | null = null;
+    for (const [i, outcome] of outcomes.entries()) {
+      if (!("failure" in outcome)) continue;
+      const error = this.#toError(files[i] as File, outcome.failure);
+      if (outcome.failure.step !== "cancelled") throw error;
+      cancelled ??= error;
+    }
+    if (cancelled !== null) throw cancelled;
+  }
+
+  #write({ chunks, files, firstFile }: WriteBatch<File>, outcomes: readonly StoreOutcome[]): void {
+    for (const chunk of chunks) {
+      if ("inline" in chunk) {
+        this.#stream.inline(chunk.inline);
+        continue;
+      }
+      const index = chunk.external - firstFile;
+      const outcome = outcomes[index] as StoreOutcome;
+      const { size } = files[index] as File;
+      if ("inline" in outcome) this.#stream.inline(outcome.inline);
+      else if ("id" in outcome) {
+        this.#stream.external(outcome.id as Parameters<SplitstreamWriter["external"]>[0], size);
+        countObject(this.#stats, outcome.method, size);
+      }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { type ObjectId, type Repository, storeError } from "@composefs/core";
+import { fileFailure, type LayerFile, type StoreLayer } from "@composefs/cstorage";
+import type { ImportStats } from "../import-stats.ts";
+import { CONTENT_TYPE } from "../streams.ts";
+import { INLINE_MAX_BYTES, LayerWriter } from "./layer-writer.ts";
+import { verifyStoredLayer } from "./verify-stored-layer.ts";
+
+/**
+ * What is checked of a layer in a containers-storage besides sizes, file types and total length: each file's tar-split
+ * checksum, also the digest of the whole tar, or nothing more.
+ */
+export type StoreVerification = "crc" | "diffid" | "none";
+
+/** Settings of {@link importStoreLayer}. */
+export interface ImportStoreLayerOptions {
+  readonly verify?: StoreVerification | undefined;
+  readonly hardlink?: boolean | undefined;
+  /** Copy what can be neither cloned nor linked; default true. */
+  readonly copy?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Longest wait for podman's lock in milliseconds. */
+  readonly lockTimeoutMs?: number | undefined;
+  /** Told how many bytes of the tar are done. */
+  readonly onBytes?: ((done: number) => void) | undefined;
+}
+
+/** A layer whose splitstream is stored but has no name yet. */
+export interface StoredLayer {
+  readonly id: ObjectId;
+  readonly stats: ImportStats;
+}
+
+/**
+ * Imports a layer of a containers-storage: its files become objects, by reflink where the file systems can, and its
+ * splitstream is stored. The stream gets no name; publish it when the whole image is there.
+ *
+ * @throws CstorageError of the source, with layer and path; KernelError of the repository; `OciError` `DIFF_ID_MISMATCH`
+ *   with `verify: "diffid"`; rejects with `signal.reason`
+ * @see containers-storage.md §7
+ */
+export async function importStoreLayer(
+  repository: Repository,
+  layer: StoreLayer,
+  options: ImportStoreLayerOptions = {},
+): Promise<StoredLayer> {
+  const { signal, verify = "crc", onBytes } = options;
+  const store = repository.objects.store({ hardlink: options.hardlink ?? false, copy: options.copy ?? true });
+  const stream = repository.createStream(CONTENT_TYPE.layer);
+  const content = await layer.open({ signal, lockTimeoutMs: options.lockTimeoutMs });
+  const writer = new LayerWriter<LayerFile>(stream, (file, failure) => {
+    if (failure.step === "cancelled") return cancellation(signal);
+    return fileFailure(layer, file, failure) ?? storeError(failure, describe(layer, file));
+  });
+  let stats: ImportStats;
+  try {
+    for await (const batch of content.batches({ signal })) {
+      const sources = batch.files.map(({ path, size, crc64 }) => ({
+        path,
+        size,
+        crc64: verify === "none" ? null : crc64,
+        inline: size <= INLINE_MAX_BYTES,
+      }));
+      const outcomes = store.storeFiles(content.dirs, sources, { signal });
+      await writer.submit({ ...batch, outcomes });
+      onBytes?.(stream.size);
+    }
+    stats = await writer.finish();
+    onBytes?.(stream.size);
+  } finally {
+    await writer.drain();
+    await content.close();
+  }
+  const file = stream.finish();
+  if (verify === "diffid") await verifyStoredLayer(repository, file, layer.diffId, { signal });
+  const id = await repository.objects.put(file, `splitstream of layer ${layer.diffId}`);
+  return { id, stats };
+}
+
+function describe(layer: StoreLayer, file: LayerFile): string {
+  return `layer ${layer.diffId}: file "${Buffer.from(file.path).toString("utf8")}"`;
+}
+
+function cancellation(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error("import cancelled", { cause: reason });
+}

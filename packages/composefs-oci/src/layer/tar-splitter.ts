@@ -1,0 +1,140 @@
+import { type Repository, type SplitstreamWriter, storeError } from "@composefs/core";
+import type { SplitChunk } from "@composefs/splitfdstream";
+import type { TarEvent } from "@composefs/tar-header";
+import type { ImportStats } from "../import-stats.ts";
+import { INLINE_MAX_BYTES, LayerWriter } from "./layer-writer.ts";
+
+type ObjectStore = ReturnType<Repository["objects"]["store"]>;
+type ObjectWriter = ReturnType<ObjectStore["createWriter"]>;
+
+/** Larger files are written as they come. */
+const WHOLE_MAX_BYTES = 1024 * 1024;
+/** A batch is full with so many files, or so much of the tar. */
+const BATCH_FILES = 512;
+const BATCH_BYTES = 4 * 1024 * 1024;
+
+interface TarFile {
+  readonly size: number;
+  readonly path: Uint8Array;
+}
+
+interface OpenFile extends TarFile {
+  pieces: Uint8Array[];
+  /** Where the pieces go when the file is large. */
+  readonly writer: ObjectWriter | null;
+}
+
+/**
+ * Turns the events of a tar into a layer splitstream and objects (oci.md §2.2): small files are stored in batches on the
+ * native threads, large ones piece by piece. Call {@link TarSplitter.pushed} after the events of each pushed chunk; the
+ * chunks must not change afterwards.
+ */
+export class TarSplitter {
+  readonly #store: ObjectStore;
+  readonly #writer: LayerWriter<TarFile>;
+  #chunks: SplitChunk[] = [];
+  #files: TarFile[] = [];
+  #contents: Uint8Array[] = [];
+  #firstFile = 0;
+  #batchBytes = 0;
+  #file: OpenFile | null = null;
+
+  constructor(repository: Repository, stream: SplitstreamWriter, layer: string) {
+    this.#store = repository.objects.store();
+    this.#writer = new LayerWriter<TarFile>(stream, ({ path }, failure) =>
+      storeError(failure, `layer ${layer}: file "${Buffer.from(path).toString("utf8")}"`),
+    );
+  }
+
+  /** Takes the next event. A promise comes back only when there is something to wait for. */
+  take(event: TarEvent): Promise<void> | null {
+    switch (event.type) {
+      case "raw":
+        this.#inline(event.bytes);
+        return null;
+      case "entry": {
+        const { isFile, size, path } = event.entry;
+        if (!isFile || size <= INLINE_MAX_BYTES) return null;
+        if (size > WHOLE_MAX_BYTES) return this.#openLarge(path, size);
+        this.#file = { path, size, pieces: [], writer: null };
+        return null;
+      }
+      case "data":
+        if (this.#file === null) {
+          this.#inline(event.bytes);
+          return null;
+        }
+        this.#file.pieces.push(event.bytes);
+        return event.remaining === 0 ? this.#endFile(this.#file) : null;
+    }
+  }
+
+  /** The events of a chunk of the tar are all taken: writes what is at hand of a large file. @throws KernelError */
+  async pushed(): Promise<void> {
+    const file = this.#file;
+    if (file === null || file.writer === null || file.pieces.length === 0) return;
+    const { pieces } = file;
+    file.pieces = [];
+    await file.writer.write(pieces);
+  }
+
+  /** Ends the layer. @throws KernelError a file could not be stored */
+  async finish(): Promise<ImportStats> {
+    await this.#submit();
+    return this.#writer.finish();
+  }
+
+  /** Lets go of everything; for use after an error, harmless otherwise. */
+  async close(): Promise<void> {
+    this.#file?.writer?.abort();
+    await this.#writer.drain();
+  }
+
+  #inline(bytes: Uint8Array): void {
+    this.#chunks.push({ inline: bytes });
+    this.#batchBytes += bytes.length;
+  }
+
+  async #openLarge(path: Uint8Array, size: number): Promise<void> {
+    // The path outlives its chunk in errors, and a large file outlives many chunks.
+    this.#file = { path: path.slice(), size, pieces: [], writer: null };
+    await this.#submit();
+    this.#file = { ...this.#file, writer: this.#store.createWriter() };
+  }
+
+  #endFile(file: OpenFile): Promise<void> | null {
+    this.#file = null;
+    if (file.writer !== null) return this.#endLarge(file, file.writer);
+    const [only] = file.pieces;
+    this.#contents.push(file.pieces.length === 1 && only ? only : Buffer.concat(file.pieces));
+    this.#chunks.push({ external: this.#firstFile + this.#files.length });
+    this.#files.push(file);
+    this.#batchBytes += file.size;
+    return this.#files.length >= BATCH_FILES || this.#batchBytes >= BATCH_BYTES ? this.#submit() : null;
+  }
+
+  async #endLarge(file: OpenFile, writer: ObjectWriter): Promise<void> {
+    try {
+      await writer.write(file.pieces);
+    } catch (error) {
+      writer.abort();
+      throw error;
+    }
+    const external = this.#firstFile;
+    this.#firstFile++;
+    const outcomes = writer.finish().then((outcome) => [outcome]);
+    await this.#writer.submit({ chunks: [{ external }], firstFile: external, files: [file], outcomes });
+  }
+
+  async #submit(): Promise<void> {
+    const [chunks, files, contents, firstFile] = [this.#chunks, this.#files, this.#contents, this.#firstFile];
+    if (chunks.length === 0) return;
+    this.#chunks = [];
+    this.#files = [];
+    this.#contents = [];
+    this.#firstFile += files.length;
+    this.#batchBytes = 0;
+    const outcomes = contents.length === 0 ? Promise.resolve([]) : this.#store.storeBuffers(contents);
+    await this.#writer.submit({ chunks, firstFile, files, outcomes });
+  }
+}

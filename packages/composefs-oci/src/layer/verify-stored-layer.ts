@@ -1,0 +1,33 @@
+import { parseSplitstream, type Repository } from "@composefs/core";
+import { digestHash, parseDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+
+/**
+ * Reads the tar that a splitstream file describes out of the repository's own objects and checks it against its diff_id.
+ * What is checked is what was stored, so a source that changes meanwhile makes no difference.
+ *
+ * @throws OciError `DIFF_ID_MISMATCH`
+ */
+export async function verifyStoredLayer(
+  repository: Repository,
+  file: Uint8Array,
+  diffId: string,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const expected = parseDigest(diffId);
+  const hash = digestHash(expected);
+  const stream = parseSplitstream(file, repository.hash, `of layer ${diffId}`);
+  for await (const bytes of repository.readStream(stream, options)) hash.update(bytes);
+  checkDiffId(expected, hash.digest("hex"));
+}
+
+/** @throws OciError `DIFF_ID_MISMATCH` when `hex` is not the hex part of `expected` */
+export function checkDiffId(expected: string, hex: string): void {
+  const algorithm = expected.slice(0, expected.indexOf(":"));
+  const actual = `${algorithm}:${hex}`;
+  if (actual === expected) return;
+  throw new OciError("DIFF_ID_MISMATCH", `layer ${expected}: the tar's digest is ${actual}`, {
+    details: { expected, actual },
+    hint: "the layer is not what the image says; get it from its source again",
+  });
+}

@@ -1,0 +1,33 @@
+import type { ImportStats } from "./import-stats.ts";
+
+/** A layer of the plan. */
+export interface PlannedLayer {
+  /** Its diff_id. */
+  readonly id: string;
+  /** Size of its tar in bytes; null when the source does not know. */
+  readonly bytes: number | null;
+  /** Whether the repository has it already. */
+  readonly present: boolean;
+}
+
+/**
+ * What happens during a pull. `plan` comes once, before any other event of a layer; then per layer either `skip`, or
+ * `start`, any number of `progress`, and `done`. `id` is the diff_id, sizes are those of the tar.
+ */
+export type ProgressEvent =
+  | { readonly type: "stage"; readonly stage: "resolve" | "layers" | "commit" }
+  | { readonly type: "plan"; readonly components: readonly PlannedLayer[] }
+  | { readonly type: "start"; readonly id: string; readonly bytes: number | null }
+  | {
+      readonly type: "progress";
+      readonly id: string;
+      readonly done: number;
+      readonly total: number | null;
+      readonly unit: "bytes";
+    }
+  | { readonly type: "done"; readonly id: string; readonly bytes: number; readonly stats: ImportStats }
+  | { readonly type: "skip"; readonly id: string; readonly bytes: number | null }
+  | { readonly type: "note"; readonly text: string };
+
+/** Receives events; must not throw. */
+export type ProgressListener = (event: ProgressEvent) => void;

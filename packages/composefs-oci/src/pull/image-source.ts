@@ -1,0 +1,34 @@
+import type { OciDigest } from "../digest.ts";
+import type { StoredLayer } from "../layer/store-layer.ts";
+
+/** A layer that a source can deliver. */
+export interface SourceLayer {
+  /** The diff_id; of an artifact's layer the digest of its blob. */
+  readonly diffId: OciDigest;
+  /** Size of the uncompressed tar in bytes; null when the source does not know. */
+  readonly bytes: number | null;
+  /**
+   * Stores the layer's files and splitstream. The layer's content must have been checked against its diff_id as far as
+   * the caller asked for.
+   */
+  store(options: SourceLayerOptions): Promise<StoredLayer>;
+}
+
+/** What {@link SourceLayer.store} is given. */
+export interface SourceLayerOptions {
+  readonly signal: AbortSignal;
+  /** To be told how many bytes of the tar are done. */
+  readonly onBytes: (done: number) => void;
+}
+
+/** An image somewhere, ready to be imported by {@link importImage}. */
+export interface ImageSource {
+  /** Exact bytes, checked against the digest they were asked for by. */
+  readonly manifest: Uint8Array;
+  /** Exact bytes. */
+  readonly config: Uint8Array;
+  /** In the order of the config's diff_ids; a repeated diff_id may come as often as it stands there. */
+  readonly layers: readonly SourceLayer[];
+  /** Called once with the layers that will be stored, before anything is written. */
+  prepare?(layers: readonly SourceLayer[]): Promise<void>;
+}

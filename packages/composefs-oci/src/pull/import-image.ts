@@ -1,0 +1,192 @@
+import { availableParallelism } from "node:os";
+import type { ObjectId, Repository } from "@composefs/core";
+import pLimit from "p-limit";
+import { digestOf, type OciDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import { parseConfig } from "../image/config.ts";
+import { storeJsonStream } from "../image/json-stream.ts";
+import { type Manifest, parseManifest } from "../image/manifest.ts";
+import { tagRef } from "../image/tag-name.ts";
+import { addStats, emptyStats, type ImportStats } from "../import-stats.ts";
+import { findLayer } from "../layer/find-layer.ts";
+import type { StoredLayer } from "../layer/store-layer.ts";
+import type { ProgressListener } from "../progress.ts";
+import { configRefName, contentId } from "../streams.ts";
+import type { ImageSource, SourceLayer } from "./image-source.ts";
+
+/** Settings of {@link importImage}. */
+export interface ImportImageOptions {
+  /** Name to give to the image; null or absent for none. */
+  readonly tag?: string | null | undefined;
+  readonly onProgress?: ProgressListener | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** An imported image. */
+export interface PullResult {
+  readonly kind: "container" | "artifact";
+  readonly manifestDigest: OciDigest;
+  readonly configDigest: OciDigest;
+  /** The manifest's splitstream. */
+  readonly manifestId: ObjectId;
+  /** The config's splitstream. */
+  readonly configId: ObjectId;
+  readonly tag: string | null;
+  /** Whether any name in the repository changed; false when everything was there already. */
+  readonly changed: boolean;
+  readonly stats: ImportStats;
+}
+
+/** A distinct layer of the image and where it stands. */
+interface PlannedImport {
+  readonly diffId: OciDigest;
+  readonly source: SourceLayer;
+  /** Set once the repository has the layer's splitstream. */
+  stored: StoredLayer | null;
+  /** Whether the repository had it from the start. */
+  readonly present: boolean;
+}
+
+/**
+ * Brings an image into the repository: layers that are missing, several at a time, then config and manifest, and only
+ * when all of it is on disk their names and the tag. Whatever fails before, nothing has got a name.
+ *
+ * @throws OciError `MANIFEST_INVALID`, `MANIFEST_UNSUPPORTED`, `BLOB_DIGEST_MISMATCH`, `LAYER_COUNT_MISMATCH`,
+ *   `REF_INVALID`; ComposefsError `REPO_READ_ONLY`; errors of the source; KernelError; rejects with `signal.reason`
+ */
+export async function importImage(
+  repository: Repository,
+  source: ImageSource,
+  options: ImportImageOptions = {},
+): Promise<PullResult> {
+  const { tag = null, onProgress, signal } = options;
+  const ref = tag === null ? null : tagRef(tag);
+  repository.ensureWritable();
+  const manifest = parseManifest(source.manifest);
+  const manifestDigest = digestOf(source.manifest);
+  const configDigest = manifest.config.digest;
+  checkConfig(source.config, configDigest);
+  checkLayers(source, manifest);
+
+  const plan = await planLayers(repository, source.layers);
+  onProgress?.({
+    type: "plan",
+    components: plan.map(({ diffId, source: { bytes }, present }) => ({ id: diffId, bytes, present })),
+  });
+  await source.prepare?.(plan.filter(({ present }) => !present).map(({ source: layer }) => layer));
+  onProgress?.({ type: "stage", stage: "layers" });
+  await storeLayers(plan, onProgress, signal);
+  signal?.throwIfAborted();
+
+  onProgress?.({ type: "stage", stage: "commit" });
+  const layerRefs = plan.map(({ diffId, stored }) => [diffId, (stored as StoredLayer).id] as const);
+  const configId = await storeJsonStream(repository, {
+    kind: "config",
+    digest: configDigest,
+    bytes: source.config,
+    refs: layerRefs,
+  });
+  const manifestId = await storeJsonStream(repository, {
+    kind: "manifest",
+    digest: manifestDigest,
+    bytes: source.manifest,
+    refs: [[configRefName(configDigest), configId], ...layerRefs],
+  });
+  const manifestName = contentId("manifest", manifestDigest);
+  const changed = await repository.publish({
+    streams: [
+      ...layerRefs.map(([diffId, id]) => ({ contentId: contentId("layer", diffId), id })),
+      { contentId: contentId("config", configDigest), id: configId },
+      { contentId: manifestName, id: manifestId },
+    ],
+    refs: ref === null ? [] : [{ name: ref, contentId: manifestName }],
+  });
+  const stats = sumStats(plan, source.layers.length);
+  return { kind: manifest.kind, manifestDigest, configDigest, manifestId, configId, tag, changed, stats };
+}
+
+function checkConfig(config: Uint8Array, expected: OciDigest): void {
+  const actual = digestOf(config, expected);
+  if (actual === expected) return;
+  throw new OciError("BLOB_DIGEST_MISMATCH", `config ${expected}: its content has the digest ${actual}`, {
+    details: { expected, actual },
+    hint: "get the image from its source again",
+  });
+}
+
+function checkLayers(source: ImageSource, manifest: Manifest): void {
+  const expected =
+    manifest.kind === "container" ? parseConfig(source.config).diffIds : manifest.layers.map(({ digest }) => digest);
+  if (expected.length !== manifest.layers.length) {
+    throw new OciError(
+      "LAYER_COUNT_MISMATCH",
+      `the manifest has ${manifest.layers.length} layers, the config ${expected.length} diff_ids`,
+      { details: { layers: manifest.layers.length, diffIds: expected.length } },
+    );
+  }
+  const found = source.layers.map(({ diffId }) => diffId);
+  if (found.length === expected.length && found.every((diffId, i) => diffId === expected[i])) return;
+  throw new OciError("LAYER_COUNT_MISMATCH", "the source's layers are not those of the image", {
+    details: { expected, found },
+  });
+}
+
+/** The distinct layers in order, with what the repository has of them. */
+async function planLayers(repository: Repository, layers: readonly SourceLayer[]): Promise<PlannedImport[]> {
+  const plan = new Map<OciDigest, PlannedImport>();
+  for (const source of layers) {
+    const { diffId } = source;
+    if (plan.has(diffId)) continue;
+    const found = await findLayer(repository, diffId);
+    const stored =
+      found === null ? null : { id: found.id, stats: { ...emptyStats(), objectsAlreadyPresent: found.objects } };
+    plan.set(diffId, { diffId, source, stored, present: found !== null });
+  }
+  return [...plan.values()];
+}
+
+async function storeLayers(
+  plan: readonly PlannedImport[],
+  onProgress: ProgressListener | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const failed = new AbortController();
+  const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const storeOne = async (layer: PlannedImport): Promise<void> => {
+    if (either.aborted) return;
+    const { diffId: id, source } = layer;
+    const { bytes } = source;
+    onProgress?.({ type: "start", id, bytes });
+    const onBytes = (done: number): void => onProgress?.({ type: "progress", id, done, total: bytes, unit: "bytes" });
+    let size = 0;
+    try {
+      layer.stored = await source.store({
+        signal: either,
+        onBytes: (done) => {
+          size = done;
+          onBytes(done);
+        },
+      });
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+    onProgress?.({ type: "done", id, bytes: size, stats: layer.stored.stats });
+  };
+  for (const { diffId: id, source, present } of plan)
+    if (present) onProgress?.({ type: "skip", id, bytes: source.bytes });
+  // Largest first, so that the last to finish is a small one.
+  const missing = plan.filter(({ present }) => !present);
+  missing.sort((a, b) => (b.source.bytes ?? 0) - (a.source.bytes ?? 0));
+  const limit = pLimit(availableParallelism());
+  await Promise.allSettled(missing.map((layer) => limit(storeOne, layer)));
+  // The first error aborted the others, whose own errors only echo it.
+  either.throwIfAborted();
+}
+
+function sumStats(plan: readonly PlannedImport[], layers: number): ImportStats {
+  const total = emptyStats();
+  for (const { stored } of plan) if (stored !== null) addStats(total, stored.stats);
+  const fresh = plan.filter(({ present }) => !present).length;
+  return { ...total, layers, layersAlreadyPresent: layers - fresh };
+}

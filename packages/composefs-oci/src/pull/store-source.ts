@@ -1,0 +1,115 @@
+import { closeSync } from "node:fs";
+import { type Mount, mountOf, type Repository } from "@composefs/core";
+import { discoverStores, openFirstFile, type StoreImage, type StoreLayer, type StoreSearch } from "@composefs/cstorage";
+import { type OciDigest, parseDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import { importStoreLayer, type StoreVerification } from "../layer/store-layer.ts";
+import type { ProgressListener } from "../progress.ts";
+import type { ImageSource, SourceLayer } from "./image-source.ts";
+
+/** Settings of a pull from a containers-storage. */
+export interface StoreSourceOptions {
+  /** Where to look for podman's storage; by default where podman would. */
+  readonly store?: StoreSearch | undefined;
+  /** Default `crc`. */
+  readonly verify?: StoreVerification | undefined;
+  /** Link files that cannot be cloned, so that podman's file and the object are one inode; default false. */
+  readonly hardlink?: boolean | undefined;
+  /** Refuse rather than copy, before anything is written; default false. */
+  readonly zeroCopy?: boolean | undefined;
+  /** Longest wait for podman's locks in milliseconds. */
+  readonly lockTimeoutMs?: number | undefined;
+  readonly onProgress?: ProgressListener | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Finds an image in a containers-storage and hands it to `use`; the store is closed when that settles.
+ *
+ * @param reference what stands after `containers-storage:`
+ * @throws CstorageError `STORE_NOT_FOUND`, `STORE_IMAGE_NOT_FOUND`, `REF_AMBIGUOUS`, and others; OciError
+ *   `ZERO_COPY_IMPOSSIBLE`
+ * @see containers-storage.md §7.1
+ */
+export async function pullFromStore<Result>(
+  repository: Repository,
+  reference: string,
+  options: StoreSourceOptions,
+  use: (source: ImageSource) => Promise<Result>,
+): Promise<Result> {
+  const { signal, lockTimeoutMs, onProgress } = options;
+  const storage = await discoverStores({ ...options.store, reference });
+  try {
+    for (const text of storage.warnings) onProgress?.({ type: "note", text });
+    const image = await storage.find(reference, { signal, lockTimeoutMs });
+    return await use(await openSource(repository, image, options));
+  } finally {
+    await storage.close();
+  }
+}
+
+async function openSource(
+  repository: Repository,
+  image: StoreImage,
+  options: StoreSourceOptions,
+): Promise<ImageSource> {
+  const locks = { signal: options.signal, lockTimeoutMs: options.lockTimeoutMs };
+  const manifest = await image.manifest(locks);
+  const config = await image.config(locks);
+  const layers = new Map<SourceLayer, StoreLayer>();
+  for (const layer of await image.layers(locks)) layers.set(sourceLayer(repository, layer, options), layer);
+  return {
+    manifest,
+    config,
+    layers: [...layers.keys()],
+    prepare: async (missing) => {
+      if (!options.zeroCopy) return;
+      for (const layer of missing) await checkZeroCopy(repository, layers.get(layer) as StoreLayer, options);
+    },
+  };
+}
+
+function sourceLayer(repository: Repository, layer: StoreLayer, options: StoreSourceOptions): SourceLayer {
+  const diffId: OciDigest = parseDigest(layer.diffId);
+  const { verify, hardlink, lockTimeoutMs } = options;
+  return {
+    diffId,
+    bytes: layer.uncompressedSize,
+    store: (run) =>
+      importStoreLayer(repository, layer, { ...run, verify, hardlink, copy: !options.zeroCopy, lockTimeoutMs }),
+  };
+}
+
+/** Tries to share one file of the layer; layers of one image may lie on several file systems. */
+async function checkZeroCopy(repository: Repository, layer: StoreLayer, options: StoreSourceOptions): Promise<void> {
+  const fd = await openFirstFile(layer, { signal: options.signal, lockTimeoutMs: options.lockTimeoutMs });
+  if (fd === null) return;
+  try {
+    const { reflink, hardlink } = repository.objects.probe(fd);
+    if (reflink === null || (options.hardlink && hardlink === null)) return;
+    const from = mountOf(fd);
+    const to = repository.objects.mount();
+    const tried = options.hardlink ? "neither clone nor link" : "not clone";
+    throw new OciError(
+      "ZERO_COPY_IMPOSSIBLE",
+      `cannot share files without copying: the kernel can ${tried} from ${name(from)} to ${name(to)} (${reflink.code})`,
+      {
+        details: { layer: layer.diffId, source: from, repository: to, reflink: reflink.code, hardlink: hardlink?.code },
+        hint: hintFor(from, to, options),
+        cause: reflink,
+      },
+    );
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function name(mount: Mount | null): string {
+  return mount === null ? "an unknown file system" : `${mount.type} at ${mount.mountPoint}`;
+}
+
+function hintFor(from: Mount | null, to: Mount | null, options: StoreSourceOptions): string {
+  const copy = "leave --zero-copy out to copy the files";
+  if (from?.mountPoint !== to?.mountPoint) return `put the repository on the file system of the storage, or ${copy}`;
+  return options.hardlink ? copy : `use --hardlink as well to link the files, or ${copy}`;
+}
