@@ -35,7 +35,10 @@ disk=$work
 as_owner=() # files of a rootless store belong to other users, so removing them takes podman's user namespace
 cleanup() {
   cd /
-  if [ -n "$keep" ]; then echo "kept: $disk"; return; fi
+  if [ -n "$keep" ]; then
+    echo "kept in $work; to remove it: ${as_owner[*]} sh -c 'umount -R $disk 2>/dev/null; rm -rf $work'"
+    return
+  fi
   unmount "$work"
   "${as_owner[@]}" rm -rf "$work"
 }
@@ -53,12 +56,12 @@ if [ "$(id -u)" = 0 ]; then
     say "no loop device here: without an XFS of its own the import may have to copy"
   fi
 else
-  as_owner=(buildah unshare)
   grep -q "^$(id -un):" /etc/subuid 2>/dev/null || {
     echo "demo: $(id -un) has no line in /etc/subuid, which rootless podman needs. As root: usermod --add-subuids" \
       "100000-165535 --add-subgids 100000-165535 $(id -un)" >&2
     exit 1
   }
+  as_owner=(buildah unshare)
 fi
 
 store=(--root "$disk/storage" --runroot "$disk/run" --storage-driver overlay)

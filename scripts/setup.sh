@@ -23,7 +23,7 @@ case $mode in
   *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 
-node_help="Node 20.19 or newer is needed (https://nodejs.org, or: npx -y -p node@24 -- $0 $mode)"
+node_help="Node 20.19 or newer is needed (https://nodejs.org, or: npx -y -p node@24 -- bash $0 $mode)"
 command -v node >/dev/null || { echo "setup: no node in PATH. $node_help" >&2; exit 1; }
 node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
   { echo "setup: found Node $(node --version). $node_help" >&2; exit 1; }
@@ -54,13 +54,18 @@ fi
 nodedir=${npm_config_nodedir:-$(npm config get nodedir 2>/dev/null || true)}
 case $nodedir in
   "" | undefined | null)
+    nodedir=
     for prefix in "$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")" /usr /usr/local; do
-      if [ -e "$prefix/include/node/node_api.h" ]; then export npm_config_nodedir=$prefix; break; fi
+      if [ -e "$prefix/include/node/node_api.h" ]; then nodedir=$prefix; break; fi
     done ;;
 esac
+# Exported even if npm knows it: pnpm does not hand npm's settings on.
+if [ -n "$nodedir" ]; then export npm_config_nodedir=$nodedir; fi
 
-# The version that package.json pins, whether or not pnpm is installed. Without a terminal pnpm would refuse to replace
-# a node_modules made by another version.
+# The version that package.json pins, whether or not pnpm is installed. --package is said outright because inside an
+# outer "npx -p node@24" npx finds that one's in its environment, and would take pnpm@… for a command of that package.
 pnpm=$(node -p 'JSON.parse(fs.readFileSync("package.json", "utf8")).packageManager')
-npx -y "$pnpm" install --frozen-lockfile --config.confirmModulesPurge=false </dev/null
-npx -y "$pnpm" run build </dev/null
+pnpm() { npx -y --package="$pnpm" -- pnpm "$@" </dev/null; }
+# Without a terminal pnpm would refuse to replace a node_modules made by another version.
+pnpm install --frozen-lockfile --config.confirmModulesPurge=false
+pnpm run build

@@ -13,7 +13,7 @@ scripts/setup.sh test
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 status=0
-npx vitest run --reporter=default --reporter=json --outputFile.json="$report" "$@" </dev/null || status=$?
+node_modules/.bin/vitest run --reporter=default --reporter=json --outputFile.json="$report" "$@" </dev/null || status=$?
 
 node - "$report" "$status" <<'JS'
 const [report, status] = process.argv.slice(2);

@@ -101,28 +101,41 @@ const below = (diff: Buffer, pathBase64: string): Buffer => Buffer.concat([diff,
 
 function mutate({ diff, tarSplit }: Fixture, mutation: Mutation): void {
   const path = mutation.pathBase64 === undefined ? diff : below(diff, mutation.pathBase64);
+  if (mutation.op.startsWith("replace-")) removeBytes(path);
   switch (mutation.op) {
     case "flip": {
       const bytes = readFileSync(path);
       bytes[mutation.offset as number] = (bytes[mutation.offset as number] as number) ^ 1;
-      return writeFileSync(path, bytes);
+      writeFileSync(path, bytes);
+      break;
     }
     case "append":
-      return appendFileSync(path, Buffer.from(mutation.dataHex as string, "hex"));
+      appendFileSync(path, Buffer.from(mutation.dataHex as string, "hex"));
+      break;
     case "truncate":
-      return truncateSync(path, mutation.size);
+      truncateSync(path, mutation.size);
+      break;
     case "remove":
-      return unlinkSync(path);
+      unlinkSync(path);
+      break;
     case "tar-split":
-      return writeFileSync(tarSplit, Buffer.from(mutation.gzBase64 as string, "base64"));
+      writeFileSync(tarSplit, Buffer.from(mutation.gzBase64 as string, "base64"));
+      break;
     case "remove-tar-split":
-      return unlinkSync(tarSplit);
+      unlinkSync(tarSplit);
+      break;
+    case "replace-symlink":
+      symlinkSync(mutation.target as string, path);
+      break;
+    case "replace-dir":
+      mkdirSync(path);
+      break;
+    case "replace-fifo":
+      mkfifo(path);
+      break;
+    default:
+      throw new Error(`unknown operation ${mutation.op}`);
   }
-  removeBytes(path);
-  if (mutation.op === "replace-symlink") symlinkSync(mutation.target as string, path);
-  else if (mutation.op === "replace-dir") mkdirSync(path);
-  else if (mutation.op === "replace-fifo") mkfifo(path);
-  else throw new Error(`unknown operation ${mutation.op}`);
 }
 
 /** Removal by bytes: `rm` takes names that are not UTF-8, Node's recursive removal does not. */

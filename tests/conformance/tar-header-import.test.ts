@@ -148,14 +148,14 @@ function absolute(path: Uint8Array): string {
 function comparable(line: string): string {
   const [path = "", size, mode = "", , uid, gid, rdev, mtime, payload = "", , , ...xattrs] = line.split(" ");
   if (mode.startsWith("@")) {
-    return `${unescape(path)} hardlink ${unescape(payload)}`;
+    return `${unescaped(path)} hardlink ${unescaped(payload)}`;
   }
   const isSymlink = mode.startsWith("120");
-  const target = isSymlink && payload !== "-" ? unescape(payload) : "";
-  return [unescape(path), size, mode, uid, gid, rdev, mtime, target, ...xattrs.map(unescape).sort()].join(" ");
+  const target = isSymlink && payload !== "-" ? unescaped(payload) : "";
+  return [unescaped(path), size, mode, uid, gid, rdev, mtime, target, ...xattrs.map(unescaped).sort()].join(" ");
 }
 
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/\\(x([0-9a-f]{2})|.)/g, (_, char: string, hex?: string) =>
     hex === undefined
       ? (({ n: "\n", r: "\r", t: "\t" } as Record<string, string>)[char] ?? char)

@@ -59,7 +59,9 @@ describe.skipIf(requires("xfs", "buildah", "podman", "cfsctl") !== null)("severa
     for (const [name, target] of Object.entries(between)) expect(expectedStreams[name]).toBe(target);
     await cfsctlOk(pullArgs(repo));
     expect(streamLinks(repo)).toEqual(expectedStreams);
-    expect(objectNames(repo)).toEqual(expect.arrayContaining(expectedObjects));
+    // Objects that nothing refers to may remain, none may be missing.
+    const there = new Set(objectNames(repo));
+    expect(expectedObjects.filter((name) => !there.has(name))).toEqual([]);
   });
 
   test("podman works on the store during a pull", async () => {

@@ -11,7 +11,7 @@ import { initRepo } from "../support/repo.ts";
 import { streamLinks } from "../support/repo-state.ts";
 import { run } from "../support/run.ts";
 import { LARGE_FILE } from "../support/small-tree.ts";
-import { layerWith, testStore } from "../support/store.ts";
+import { layerWith, type StoredLayer, type TestStore, testStore } from "../support/store.ts";
 import { buildImage, buildSmallImage } from "../support/store-builder.ts";
 
 const MIB = 2 ** 20;
@@ -19,12 +19,14 @@ const MIB = 2 ** 20;
 describe.skipIf(requires("xfs", "ext4", "buildah", "cfsctl") !== null)("a full repository", () => {
   let from: LoopFs;
   let to: LoopFs;
+  let store: TestStore;
   let reference: string;
 
   beforeAll(() => {
     from = mountLoopFs("xfs");
     to = mountLoopFs("ext4", { size: 32 * MIB });
-    reference = buildImage(testStore(from.path), "localhost/fill:latest", [
+    store = testStore(from.path);
+    reference = buildImage(store, "localhost/fill:latest", [
       (dir) => writeFileSync(join(dir, "small"), content(createHash("sha256").update("small").digest(), 1000)),
       (dir) => {
         mkdirSync(join(dir, "fill"));
@@ -46,19 +48,21 @@ describe.skipIf(requires("xfs", "ext4", "buildah", "cfsctl") !== null)("a full r
     expect(exitCode).toBe(1);
     expect(stderr).toContain("ENOSPC");
     expect(stderr).toMatch(/fill\/file-\d+/);
-    await expectNoImage(repo);
+    await expectNoImage(repo, layerWith(store, "fill").diffId);
   });
 });
 
 describe.skipIf(requires("btrfs", "buildah", "cfsctl") !== null)("a disk that fails", () => {
   let fs: LoopFs;
   let reference: string;
+  let layer: StoredLayer;
 
   beforeAll(() => {
     fs = mountLoopFs("btrfs");
     const store = testStore(fs.path);
     reference = buildSmallImage(store);
-    const bytes = readFileSync(join(layerWith(store, LARGE_FILE).diff, LARGE_FILE));
+    layer = layerWith(store, LARGE_FILE);
+    const bytes = readFileSync(join(layer.diff, LARGE_FILE));
     // A whole block inside the file, so that its place on the disk can be found by content.
     const block = bytes.subarray(8192, 12_288);
     run("sync", ["-f", fs.path]);
@@ -72,7 +76,7 @@ describe.skipIf(requires("btrfs", "buildah", "cfsctl") !== null)("a disk that fa
     expect(exitCode).toBe(1);
     expect(stderr).toContain("EIO");
     expect(stderr).toContain(LARGE_FILE);
-    await expectNoImage(repo);
+    await expectNoImage(repo, layer.diffId);
   });
 });
 
@@ -80,8 +84,9 @@ function pull(repo: string, reference: string) {
   return cfsctl(["--repo", repo, "oci", "pull", `containers-storage:${reference}`, "test"]);
 }
 
-async function expectNoImage(repo: string): Promise<void> {
+async function expectNoImage(repo: string, brokenLayer: string): Promise<void> {
   expect((await cfsctlOk(["--repo", repo, "oci", "images"])).stdout.trim()).toBe("No images found");
   const names = Object.keys(streamLinks(repo));
   expect(names.filter((name) => /^refs\/|^oci-(manifest|config)-/.test(name))).toEqual([]);
+  expect(names).not.toContain(`oci-layer-${brokenLayer}`);
 }

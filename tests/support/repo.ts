@@ -1,7 +1,7 @@
 import { cfsctlOk } from "./cfsctl.ts";
 
 /** The `stats` object of `oci pull --json`. */
-export interface PullStats {
+interface PullStats {
   readonly layers: number;
   readonly layers_already_present: number;
   readonly objects_reflinked: number;

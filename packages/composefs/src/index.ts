@@ -15,3 +15,4 @@ export type { Publication } from "./repository/streams.ts";
 export { type ContentType, contentType } from "./splitstream/format.ts";
 export { parseSplitstream, type Splitstream, type SplitstreamPart } from "./splitstream/reader.ts";
 export { SplitstreamWriter } from "./splitstream/writer.ts";
+export { unzstd } from "./zstd.ts";

@@ -16,7 +16,7 @@ export interface StoreSearch {
   readonly root?: string | undefined;
   /** Run root that goes with `root`. Readers need nothing from it; it is here for callers that pass podman's settings on. */
   readonly runRoot?: string | undefined;
-  /** Configuration file, instead of `CONTAINERS_STORAGE_CONF` and the usual places. */
+  /** Configuration file, instead of `CONTAINERS_STORAGE_ROOT`, `CONTAINERS_STORAGE_CONF` and the usual places. */
   readonly conf?: string | undefined;
   /** Roots of additional image stores, searched after the primary one and before those of the configuration. */
   readonly additional?: readonly string[] | undefined;
@@ -29,8 +29,9 @@ export interface StoreSearch {
 }
 
 /**
- * Opens the stores of the user; containers-storage.md §1.1. Order: `root` or the reference's own store, then
- * `CONTAINERS_STORAGE_ROOT`, then the configuration, and where that root holds no store the usual other places.
+ * Opens the stores of the user; containers-storage.md §1.1. Order: `root`, the reference's own store, `conf`,
+ * `CONTAINERS_STORAGE_ROOT`, the configuration podman would read; where the root that this last one names holds no
+ * store, the usual other places.
  *
  * @throws CstorageError `STORE_NOT_FOUND` (`details.tried`), `UNSUPPORTED_DRIVER`, `STORE_CORRUPT`, `PERMISSION_DENIED`,
  *   `REF_INVALID`
@@ -66,13 +67,13 @@ function chooseRoots(search: StoreSearch): Roots {
     const stores = imageStoresOfOptions(named.options);
     return { ...fixed, driver: named.driver, primary: named.graphRoot, additional: [...additional, ...stores] };
   }
-  if (env.CONTAINERS_STORAGE_ROOT) {
+  if (search.conf === undefined && env.CONTAINERS_STORAGE_ROOT) {
     const stores = imageStoresOfOptions((env.STORAGE_OPTS ?? "").split(","));
     return { ...fixed, primary: env.CONTAINERS_STORAGE_ROOT, additional: [...additional, ...stores] };
   }
   const home = env.HOME || homedir();
   const config = resolveStoreConfig({ readFile, env, home, uid: search.uid ?? realUid(), conf: search.conf });
-  return rootsOfConfig(config, additional, fallbackRoots({ env, home }));
+  return rootsOfConfig(config, additional, search.conf === undefined ? fallbackRoots({ env, home }) : []);
 }
 
 function rootsOfConfig(config: StoreConfig, additional: readonly string[], fallback: readonly string[]): Roots {
@@ -117,8 +118,9 @@ function openStores(roots: Roots, opened: Store[]): readonly string[] {
     }
     if (opened.length === 0) throw storeNotFound([roots.primary, ...roots.fallback], warnings);
   }
-  if (roots.imageStore !== null && !tryOpen(roots.imageStore, (root) => Store.open(root, "imagestore"))) {
-    warnings.push(`image store ${roots.imageStore}: no store there, passed over`);
+  const { imageStore } = roots;
+  if (imageStore !== null && !tryOpen(imageStore, (root) => Store.open(root, "imagestore", { lockedBy: opened[0] }))) {
+    warnings.push(`image store ${imageStore}: no store there, passed over`);
   }
   for (const path of roots.additional) {
     if (!leniently(path, () => tryOpen(path, (root) => Store.open(root, "additional")))) {
@@ -129,7 +131,7 @@ function openStores(roots: Roots, opened: Store[]): readonly string[] {
 }
 
 function openPrimary(root: string, driver: string | null, split: boolean): Store | null {
-  const store = Store.open(root, "primary", split);
+  const store = Store.open(root, "primary", { split });
   if (store === null || driver === null || driver === "overlay") return store;
   store.close();
   throw new CstorageError("UNSUPPORTED_DRIVER", `${root}: expected driver overlay, found ${driver} configured`, {

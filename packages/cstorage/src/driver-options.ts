@@ -1,6 +1,6 @@
 import { isAbsolute } from "node:path";
 
-const IMAGE_STORE_KEY = /^(?:overlay2?)?\.?(?:additional)?imagestore$/;
+const IMAGE_STORE_KEY = /^(?:(?:overlay2?)?\.)?(?:additional)?imagestore$/;
 
 /**
  * The additional image stores in a list of driver options (`overlay.imagestore=/a,/b`, `additionalimagestore=/c`);

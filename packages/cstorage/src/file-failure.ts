@@ -49,10 +49,14 @@ function openFailure(
   switch (kernelCode) {
     case "ENOENT":
     case "ENOTDIR":
+    case "ENAMETOOLONG":
       return make("FILE_NOT_FOUND", "not in the layer's directory, nor in those below it");
     case "EXDEV":
     case "ELOOP":
       return make("UNSAFE_PATH", "a symbolic link or mount on the way leads elsewhere");
+    case "ENXIO":
+    case "ENODEV":
+      return make("NOT_REGULAR_FILE", "expected a regular file, found a socket or device");
     case "EACCES":
     case "EPERM":
       return make("PERMISSION_DENIED", "permission denied", {

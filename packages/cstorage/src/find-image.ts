@@ -57,8 +57,14 @@ function byNameAndDigest(images: readonly ImageRecord[], text: string): readonly
       ? images.filter((image) => image.id.startsWith(idPrefix as string))
       : withDigest(images, digest);
   if (name === "") return matches;
-  const repositories = repositoryCandidates(splitTag(name).repository);
-  return matches.filter((image) => image.names.some((own) => repositories.includes(splitTag(own).repository)));
+  const repositories = repositoryCandidates(repositoryOf(name));
+  return matches.filter((image) => image.names.some((own) => repositories.includes(repositoryOf(own))));
+}
+
+/** An image pulled by digest is called `repository@algorithm:hex`. */
+function repositoryOf(name: string): string {
+  const at = name.indexOf("@");
+  return splitTag(at < 0 ? name : name.slice(0, at)).repository;
 }
 
 function byIdPrefix(images: readonly ImageRecord[], text: string): readonly ImageRecord[] {

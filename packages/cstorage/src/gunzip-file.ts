@@ -14,7 +14,7 @@ const OUTPUT_BYTES = 256 * 1024;
  *
  * @param file name for messages
  * @param signal ends the reading
- * @param running holds a promise while `fd` may be read; it settles soon after `signal` is aborted
+ * @param running holds a promise while `fd` is read; all settle soon after `signal` is aborted, and no more are added
  * @throws CstorageError `TAR_SPLIT_CORRUPT` not gzip, cut short, or bytes after the last member
  */
 export async function* gunzipFile(
@@ -25,7 +25,9 @@ export async function* gunzipFile(
 ): AsyncGenerator<Buffer, void, undefined> {
   const gunzip = createGunzip({ chunkSize: OUTPUT_BYTES });
   const position = { bytes: 0 };
-  const done = pipeline(Readable.from(readPieces(fd, position), { highWaterMark: 1 }), gunzip, { signal });
+  const done = pipeline(Readable.from(readPieces(fd, position, signal, running), { highWaterMark: 1 }), gunzip, {
+    signal,
+  });
   // Judged below; this keeps a failure from counting as unhandled while the consumer is busy.
   const settled = done.then(
     () => null,
@@ -50,9 +52,22 @@ export async function* gunzipFile(
   }
 }
 
-async function* readPieces(fd: number, position: { bytes: number }): AsyncGenerator<Buffer> {
-  for (;;) {
-    const { bytesRead, buffer } = await readAsync(fd, Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position.bytes);
+/** A pipeline that fails does not wait for a read under way, so each is entered in `running` by itself. */
+async function* readPieces(
+  fd: number,
+  position: { bytes: number },
+  signal: AbortSignal,
+  running: Set<Promise<unknown>>,
+): AsyncGenerator<Buffer> {
+  while (!signal.aborted) {
+    const reading = readAsync(fd, Buffer.allocUnsafeSlow(READ_BYTES), 0, READ_BYTES, position.bytes);
+    const settled = reading.then(
+      () => null,
+      (error: unknown) => error,
+    );
+    running.add(settled);
+    const { bytesRead, buffer } = await reading;
+    running.delete(settled);
     if (bytesRead === 0) return;
     position.bytes += bytesRead;
     yield buffer.subarray(0, bytesRead);

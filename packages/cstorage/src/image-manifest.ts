@@ -1,4 +1,5 @@
 import { CstorageError } from "./errors.ts";
+import { isDigest } from "./identifiers.ts";
 import {
   asObject,
   inside,
@@ -8,6 +9,12 @@ import {
   parseJson,
   wrongShape,
 } from "./json-shape.ts";
+
+const LIST_TYPES: ReadonlySet<string> = new Set([
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+]);
+const DIGEST = "a sha256, sha384 or sha512 digest";
 
 /**
  * The config digest in an image manifest.
@@ -20,7 +27,7 @@ export function configDigestOfManifest(bytes: Uint8Array, file: string): string 
   const manifest = asObject(parseJson(Buffer.from(bytes).toString("utf8"), file), place);
   const mediaType = optionalString(manifest, "mediaType", place);
   const kind =
-    manifest.manifests !== undefined
+    manifest.manifests !== undefined || (mediaType !== null && LIST_TYPES.has(mediaType))
       ? "an index or manifest list"
       : manifest.schemaVersion === 1
         ? "a manifest of schema version 1"
@@ -32,7 +39,7 @@ export function configDigestOfManifest(bytes: Uint8Array, file: string): string 
   }
   const config = asObject(manifest.config, inside(place, "config"));
   const digest = optionalString(config, "digest", inside(place, "config"));
-  if (digest === null) throw wrongShape(inside(place, "config.digest"), "a digest", config.digest);
+  if (digest === null || !isDigest(digest)) throw wrongShape(inside(place, "config.digest"), DIGEST, config.digest);
   return digest;
 }
 
@@ -41,5 +48,9 @@ export function diffIdsOfConfig(bytes: Uint8Array, file: string): readonly strin
   const place = { file, position: "" };
   const config = asObject(parseJson(Buffer.from(bytes).toString("utf8"), file), place);
   const rootfs = optionalObject(config, "rootfs", place);
-  return optionalStrings(rootfs, "diff_ids", inside(place, "rootfs"));
+  const diffIds = optionalStrings(rootfs, "diff_ids", inside(place, "rootfs"));
+  diffIds.forEach((diffId, i) => {
+    if (!isDigest(diffId)) throw wrongShape(inside(place, `rootfs.diff_ids.${i}`), DIGEST, diffId);
+  });
+  return diffIds;
 }

@@ -23,7 +23,7 @@ export function parseJson(text: string, file: string): unknown {
 
 /** The error for a value of the wrong shape. */
 export function wrongShape(place: JsonPlace, expected: string, found: unknown): CstorageError {
-  const shown = found === null ? "null" : Array.isArray(found) ? "an array" : `${typeof found} ${showValue(found)}`;
+  const shown = found === undefined ? "nothing" : found === null ? "null" : showValue(found);
   return new CstorageError("STORE_CORRUPT", `${place.file}: ${place.position}: expected ${expected}, found ${shown}`, {
     details: { file: place.file, position: place.position, expected },
   });
@@ -72,6 +72,7 @@ export function inside(place: JsonPlace, key: string): JsonPlace {
 }
 
 function showValue(value: unknown): string {
-  const text = JSON.stringify(value) ?? "";
+  if (Array.isArray(value)) return "an array";
+  const text = `${typeof value} ${JSON.stringify(value)}`;
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

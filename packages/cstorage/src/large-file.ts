@@ -50,7 +50,8 @@ async function readPiece(content: LayerContent, file: LayerFile, fd: number, off
   return piece;
 }
 
-async function openContent(content: LayerContent, file: LayerFile): Promise<number> {
+/** Opens a file of a layer after checking type and size. @returns a descriptor that the caller closes */
+export async function openContent(content: LayerContent, file: LayerFile): Promise<number> {
   const dir = await findDirectory(content, file);
   let fd: number;
   try {

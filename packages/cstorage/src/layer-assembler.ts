@@ -1,6 +1,7 @@
+import type { SplitChunk } from "@composefs/splitfdstream";
 import { entryPath } from "./entry-path.ts";
 import { CstorageError } from "./errors.ts";
-import type { LayerBatch, LayerFile, SplitChunk } from "./layer-batch.ts";
+import type { LayerBatch, LayerFile } from "./layer-batch.ts";
 import { parseTarSplitLine, type TarSplitFile } from "./tar-split-line.ts";
 
 /** Files after which a batch is full. */

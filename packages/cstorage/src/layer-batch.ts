@@ -1,5 +1,4 @@
-/** A piece of a layer's tar: bytes, or the running index of a file of the layer. */
-export type SplitChunk = { readonly inline: Uint8Array } | { readonly external: number };
+import type { SplitChunk } from "@composefs/splitfdstream";
 
 /** A file with content. */
 export interface LayerFile {

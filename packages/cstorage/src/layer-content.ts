@@ -21,7 +21,10 @@ export interface LayerContent extends AsyncDisposable {
    *   the store recorded; rejects with `signal.reason`
    */
   batches(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<LayerBatch, void, undefined>;
-  /** Releases lock and descriptors once no read is under way; harmless when repeated. */
+  /**
+   * Ends {@link LayerContent.batches}, then releases lock and descriptors; harmless when repeated. The caller first
+   * waits for its own reads beneath {@link LayerContent.dirs}.
+   */
   close(): Promise<void>;
 }
 
@@ -34,6 +37,8 @@ export interface LayerParts {
   readonly tarSplit: TarSplitHandle;
   /** Closes lock and descriptors. */
   readonly release: () => void;
+  /** Most bytes of tar-split, decompressed; default 1 GiB. */
+  readonly maxMetadataBytes?: number;
 }
 
 /** Most bytes of tar-split, decompressed, that a layer may have; containers-storage.md §9.2. */
@@ -71,12 +76,13 @@ export function openLayerContent(parts: LayerParts): LayerContent {
 async function* assemble(parts: LayerParts, source: AsyncIterable<Buffer>): AsyncGenerator<LayerBatch, void> {
   const lines = new LineSplitter();
   const assembler = new LayerAssembler();
+  const { maxMetadataBytes = MAX_METADATA_BYTES } = parts;
   let metadataBytes = 0;
   for await (const chunk of source) {
     metadataBytes += chunk.length;
-    if (metadataBytes > MAX_METADATA_BYTES) {
-      throw new CstorageError("TAR_SPLIT_CORRUPT", `${parts.tarSplit.file}: more than ${MAX_METADATA_BYTES} bytes`, {
-        details: { file: parts.tarSplit.file, limit: MAX_METADATA_BYTES },
+    if (metadataBytes > maxMetadataBytes) {
+      throw new CstorageError("TAR_SPLIT_CORRUPT", `${parts.tarSplit.file}: more than ${maxMetadataBytes} bytes`, {
+        details: { file: parts.tarSplit.file, limit: maxMetadataBytes },
       });
     }
     lines.push(chunk, assembler.push);

@@ -74,19 +74,22 @@ function readLink(store: Store, link: string): string | null {
   const shown = join(store.root, "overlay/l", link);
   const linksFd = openDirectory(store.overlayFd, "l", join(store.root, "overlay/l"));
   if (linksFd === null) return null;
-  let target: string;
+  let target: string | null;
   try {
     // Node has no readlinkat; the link's name is one checked component, so this path leads nowhere else.
     target = readlinkSync(`/proc/self/fd/${linksFd}/${link}`, "latin1");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return null;
+    if (code !== "EINVAL") throw error;
+    target = null;
   } finally {
     closeSync(linksFd);
   }
-  const layer = layerIdOfLinkTarget(target);
+  const layer = target === null ? null : layerIdOfLinkTarget(target);
   if (layer !== null) return layer;
-  throw new CstorageError("STORE_CORRUPT", `${shown}: expected a link to ../<64 hex digits>/diff, found ${target}`, {
+  const found = target ?? "something that is no link";
+  throw new CstorageError("STORE_CORRUPT", `${shown}: expected a link to ../<64 hex digits>/diff, found ${found}`, {
     details: { file: shown, target },
   });
 }

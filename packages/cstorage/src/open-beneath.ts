@@ -4,7 +4,8 @@ import { CstorageError } from "./errors.ts";
 
 const RESOLVE_STORE = RESOLVE.BENEATH | RESOLVE.NO_MAGICLINKS | RESOLVE.NO_SYMLINKS;
 const FILE_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
-const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+/** Without `O_NOFOLLOW`, which would turn the `ELOOP` for a link into an `ENOTDIR`: the link would pass for absent. */
+const DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /**
  * Opens a directory of a store's own structure beneath `dirFd`, following no link. Mount points are crossed: podman

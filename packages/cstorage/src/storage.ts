@@ -1,5 +1,6 @@
 import { CstorageError } from "./errors.ts";
 import { findImage } from "./find-image.ts";
+import { isDigest } from "./identifiers.ts";
 import { type ImageReference, parseImageReference } from "./image-reference.ts";
 import { realPath } from "./real-path.ts";
 import type { Store } from "./store.ts";
@@ -57,10 +58,14 @@ export class Storage implements AsyncDisposable, StoreSet {
     const placed = (await this.placeLayers(options)).get(id);
     if (placed === undefined) throw layerNotFound(id, this.roots);
     const diffId = placed.record.diffDigest ?? placed.record.expectedDiffId;
-    if (diffId !== null) return openStoreLayer(this, placed, diffId);
-    throw new CstorageError("STORE_CORRUPT", `layer ${id}: no diff-digest in layers.json of ${placed.store.root}`, {
-      details: { layer: id, root: placed.store.root },
-    });
+    if (diffId !== null && isDigest(diffId)) return openStoreLayer(this, placed, diffId);
+    throw new CstorageError(
+      "STORE_CORRUPT",
+      `layer ${id}: no usable diff-digest in layers.json of ${placed.store.root}`,
+      {
+        details: { layer: id, root: placed.store.root },
+      },
+    );
   }
 
   /** Every finished layer by id; where several stores have one, the first counts. */

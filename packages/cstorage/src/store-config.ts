@@ -59,11 +59,10 @@ export function resolveStoreConfig(sources: ConfigSources): StoreConfig {
   };
 }
 
-/** Roots tried when the configured one holds no store, in order. */
+/** Roots tried when the configured one holds no store, in order; containers-storage.md §1.1. */
 export function fallbackRoots(sources: Pick<ConfigSources, "env" | "home">): readonly string[] {
   const { env, home } = sources;
   return [
-    ...(env.CONTAINERS_STORAGE_ROOT ? [env.CONTAINERS_STORAGE_ROOT] : []),
     ...(env.XDG_DATA_HOME ? [join(env.XDG_DATA_HOME, "containers/storage")] : []),
     join(home, ".local/share/containers/storage"),
     ROOT_GRAPH,

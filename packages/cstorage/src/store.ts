@@ -10,6 +10,14 @@ import { type LockOptions, lockShared, type StoreLock } from "./store-lock.ts";
 /** Part a root plays: where containers and images are, the images of a split store, or read-only images. */
 export type StoreRole = "primary" | "imagestore" | "additional";
 
+/** What {@link Store.open} may be told. */
+export interface OpenStoreOptions {
+  /** The images may lie in another root; default false. */
+  readonly split?: boolean;
+  /** The store whose lock guards the layers of this one: podman keeps one lock for both roots of a split store. */
+  readonly lockedBy?: Store | undefined;
+}
+
 /** An index under its lock. */
 export interface LockedIndex<T> {
   readonly lock: StoreLock;
@@ -27,24 +35,25 @@ export class Store {
   readonly imagesFd: number | null;
   #images: IndexSnapshot<ImageRecord> | null = null;
   #layers: IndexSnapshot<LayerRecord> | null = null;
+  readonly #lockedBy: Store;
   #open = true;
 
-  private constructor(root: string, role: StoreRole, overlayFd: number, layersFd: number, imagesFd: number | null) {
+  private constructor(root: string, role: StoreRole, fds: StoreDirectories, lockedBy: Store | undefined) {
     this.root = root;
     this.role = role;
-    this.overlayFd = overlayFd;
-    this.layersFd = layersFd;
-    this.imagesFd = imagesFd;
+    this.overlayFd = fds.overlay;
+    this.layersFd = fds.layers;
+    this.imagesFd = fds.images;
+    this.#lockedBy = lockedBy ?? this;
   }
 
   /**
    * Opens a graph root.
    *
-   * @param split the images may lie in another root
    * @returns null when `root` holds no store
    * @throws CstorageError `UNSUPPORTED_DRIVER` a store of another driver; `PERMISSION_DENIED`
    */
-  static open(root: string, role: StoreRole, split = false): Store | null {
+  static open(root: string, role: StoreRole, options: OpenStoreOptions = {}): Store | null {
     const rootFd = openRoot(root);
     if (rootFd === null) return null;
     const fds: number[] = [];
@@ -56,8 +65,8 @@ export class Store {
     let store: Store | null = null;
     try {
       const [overlay, layers, images] = [open("overlay"), open("overlay-layers"), open("overlay-images")];
-      if (overlay !== null && layers !== null && (images !== null || split)) {
-        store = new Store(root, role, overlay, layers, images);
+      if (overlay !== null && layers !== null && (images !== null || options.split)) {
+        store = new Store(root, role, { overlay, layers, images }, options.lockedBy);
       } else {
         refuseOtherDriver(rootFd, root);
       }
@@ -91,7 +100,10 @@ export class Store {
   async lockLayers(options: LockOptions = {}): Promise<LockedIndex<LayerRecord>> {
     this.#checkOpen();
     const { layersFd } = this;
-    const lock = await lockShared(layersFd, "layers.lock", join(this.root, "overlay-layers/layers.lock"), options);
+    const keeper = this.#lockedBy;
+    keeper.#checkOpen();
+    const lockFile = join(keeper.root, "overlay-layers/layers.lock");
+    const lock = await lockShared(keeper.layersFd, "layers.lock", lockFile, options);
     const shown = join(this.root, "overlay-layers/layers.json");
     return this.#underLock(lock, () => {
       const file = { dirFd: layersFd, name: "layers.json", shown, parse: parseLayerRecords };
@@ -135,6 +147,12 @@ export class Store {
   #checkOpen(): void {
     if (!this.#open) throw new Error(`${this.root}: the storage is closed`);
   }
+}
+
+interface StoreDirectories {
+  readonly overlay: number;
+  readonly layers: number;
+  readonly images: number | null;
 }
 
 function openRoot(root: string): number | null {

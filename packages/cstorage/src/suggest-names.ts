@@ -8,7 +8,8 @@ const MAX_COMPARED_LENGTH = 128;
 export function suggestNames(names: readonly string[], text: string): readonly string[] {
   const wanted = lastComponent(text);
   if (wanted === "" || wanted.length > MAX_COMPARED_LENGTH) return [];
-  const limit = Math.max(1, Math.floor(wanted.length / 3));
+  // Two letters changed places are a distance of two, and a common slip even in short names.
+  const limit = Math.ceil(wanted.length / 3);
   const ranked: { name: string; rank: number }[] = [];
   for (const name of new Set(names)) {
     const rank = editDistance(wanted, lastComponent(name));

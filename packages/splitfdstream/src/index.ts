@@ -1,1 +1,14 @@
-export {};
+export type { ChunkDecoder } from "./chunk-decoder.ts";
+export type { AbortOptions } from "./decode-pieces.ts";
+export { decodeStream } from "./decode-stream.ts";
+export { createSplitfdstreamDecoder } from "./decoder.ts";
+export { createSplitdirfdstreamDecoder, decodeDirStream } from "./dir/decoder.ts";
+export { encodeDirChunk } from "./dir/encode-chunk.ts";
+export { type OpenBeneath, type OpenedFile, reconstructDir } from "./dir/reconstruct.ts";
+export type { BackedFile, SplitDirChunk } from "./dir/split-dir-chunk.ts";
+export { encodeChunk } from "./encode-chunk.ts";
+export { encodeStream } from "./encode-stream.ts";
+export { SplitfdstreamError, type SplitfdstreamErrorCode, type SplitfdstreamErrorOptions } from "./errors.ts";
+export { MAX_INDEX, MAX_INLINE_BYTES } from "./format.ts";
+export { reconstruct } from "./reconstruct.ts";
+export type { SplitChunk } from "./split-chunk.ts";

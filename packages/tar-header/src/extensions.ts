@@ -56,12 +56,12 @@ export class PendingExtensions implements EntryExtensions {
   }
 
   /** Keeps an extension's data; of GNU texts one trailing NUL is dropped. */
-  set(kind: ExtensionKind, data: Uint8Array, attached: boolean): void {
+  set(kind: ExtensionKind, data: Uint8Array): void {
     this[kind] = kind !== "pax" && data[data.length - 1] === 0 ? data.subarray(0, data.length - 1) : data;
-    this.#attached ||= attached;
+    this.#attached = true;
   }
 
-  /** Copies data that is still a view of a chunk. */
+  /** Copies data that may still be a view of a chunk. */
   detach(): void {
     if (this.#attached) {
       this.pax = this.pax?.slice() ?? null;

@@ -23,7 +23,7 @@ export function isBase256(block: Uint8Array, field: HeaderField): boolean {
  *
  * @throws TarHeaderError `INVALID_NUMBER` for anything but the digits 0 to 7
  */
-export function parseOctalField(block: Uint8Array, field: HeaderField): number {
+function parseOctalField(block: Uint8Array, field: HeaderField): number {
   let start = field.offset;
   let end = start;
   const limit = start + field.length;

@@ -1,16 +1,9 @@
-import { displayPath } from "./display-path.ts";
-import { resolveEntry, type TarEntry } from "./entry.ts";
+import type { TarEntry } from "./entry.ts";
 import { TarHeaderError } from "./errors.ts";
-import {
-  checkExtensionLimit,
-  DEFAULT_MAX_EXTENSION_BYTES,
-  type ExtensionKind,
-  extensionKind,
-  PendingExtensions,
-} from "./extensions.ts";
-import { BLOCK_SIZE, DEVMAJOR, DEVMINOR, paddingAfter } from "./format.ts";
-import { parseHeaderBlock, type TarHeader } from "./header.ts";
-import { isBase256 } from "./numeric-field.ts";
+import { DEFAULT_MAX_EXTENSION_BYTES } from "./extensions.ts";
+import { BLOCK_SIZE, paddingAfter } from "./format.ts";
+import { ImportRules } from "./import-rules.ts";
+import { PieceJoiner } from "./piece-joiner.ts";
 
 /**
  * What a {@link TarParser} found, in archive order. The bytes of all `raw` and `data` events, one after the other,
@@ -34,7 +27,7 @@ export interface TarParserOptions {
 }
 
 /** What the bytes at the current place belong to. */
-type State = "header" | "extension" | "global" | "data" | "padding" | "trailer";
+type State = "header" | "extension" | "global" | "extensionPadding" | "data" | "dataPadding" | "trailer";
 
 /**
  * Splits a tar into content and everything else, under any chunking. Nothing but an incomplete header block and
@@ -48,32 +41,18 @@ type State = "header" | "extension" | "global" | "data" | "padding" | "trailer";
  * lost with it.
  */
 export class TarParser {
-  readonly #limit: number;
+  readonly #rules: ImportRules;
+  readonly #joiner: PieceJoiner = new PieceJoiner();
   #state: State = "header";
   #offset = 0;
-  /** Bytes left of the extension, global header, content or padding at hand. */
-  #left = 0;
+  /** Bytes left of the header, data or padding at hand. */
+  #left: number = BLOCK_SIZE;
   /** Size of the padding after it. */
   #padding = 0;
-  /** Start of a header block that was cut by the end of a chunk. */
-  #partial: Uint8Array = new Uint8Array(BLOCK_SIZE);
-  #partialLength = 0;
-  #zeroBlockSeen = false;
-  #pending: PendingExtensions | null = null;
-  #extensionKind: ExtensionKind = "pax";
-  /** Buffer of extension data that was cut by the end of a chunk. */
-  #extensionData: Uint8Array | null = null;
-  /** Offset of the header being looked at, or last looked at. */
-  #headerOffset = 0;
-  /** Path of the last entry, for errors; a view of the chunk at hand until the push ends. */
-  #path: Uint8Array | null = null;
-  #pathAttached = false;
-  /** Header of an entry that is not resolved yet: names it in errors. */
-  #candidate: TarHeader | null = null;
   #failure: TarHeaderError | null = null;
 
   constructor(options: TarParserOptions = {}) {
-    this.#limit = options.maxExtensionBytes ?? DEFAULT_MAX_EXTENSION_BYTES;
+    this.#rules = new ImportRules(options.maxExtensionBytes ?? DEFAULT_MAX_EXTENSION_BYTES);
   }
 
   /** Bytes of the archive taken so far, skipped ones included. */
@@ -99,7 +78,12 @@ export class TarParser {
     try {
       return this.#read(chunk);
     } catch (error) {
-      throw this.#locate(error);
+      if (error instanceof TarHeaderError) {
+        // Only whole header blocks are at fault here.
+        this.#failure = this.#rules.locate(error, this.#offset - BLOCK_SIZE, false);
+        throw this.#failure;
+      }
+      throw error;
     }
   }
 
@@ -119,7 +103,8 @@ export class TarParser {
       );
     }
     if (length > 0) {
-      this.#advance(length);
+      this.#take(length);
+      this.#leaveIfComplete();
     }
   }
 
@@ -134,10 +119,10 @@ export class TarParser {
     }
     const missing = this.#missing();
     if (missing !== null) {
-      this.#failure = this.#located(
+      this.#failure = this.#rules.locate(
         new TarHeaderError("TAR_MALFORMED", `unexpected end of the archive: ${missing}`, { details: { missing } }),
         this.#offset,
-        this.#state === "data" || this.#state === "padding",
+        this.#state === "data" || this.#state === "dataPadding",
       );
       throw this.#failure;
     }
@@ -150,161 +135,97 @@ export class TarParser {
     /** Start of the bytes that no event holds yet; content never waits. */
     let rawStart = 0;
     while (position < end) {
+      const start = position;
+      position += this.#take(end - position);
       if (this.#state === "header") {
-        if (this.#partialLength === 0) {
-          this.#headerOffset = this.#offset;
-        }
-        const taken = Math.min(BLOCK_SIZE - this.#partialLength, end - position);
-        const piece = chunk.subarray(position, position + taken);
-        position += taken;
-        this.#offset += taken;
-        const block = taken === BLOCK_SIZE ? piece : this.#joinHeader(piece);
-        const entry = block === null ? null : this.#handleBlock(block);
+        const entry = this.#readHeader(chunk.subarray(start, position));
         if (entry !== null) {
           events.push({ type: "raw", bytes: chunk.subarray(rawStart, position) }, { type: "entry", entry });
           rawStart = position;
         }
         continue;
       }
-      if (this.#state === "trailer") {
-        this.#offset += end - position;
-        position = end;
-        continue;
-      }
-      const taken = Math.min(this.#left, end - position);
-      const start = position;
-      position += taken;
       if (this.#state === "data") {
         if (start > rawStart) {
           events.push({ type: "raw", bytes: chunk.subarray(rawStart, start) });
         }
-        events.push({ type: "data", bytes: chunk.subarray(start, position), remaining: this.#left - taken });
+        events.push({ type: "data", bytes: chunk.subarray(start, position), remaining: this.#left });
         rawStart = position;
       } else if (this.#state === "extension") {
-        this.#collectExtension(chunk, start, position);
+        const data = this.#joiner.add(chunk.subarray(start, position), this.#rules.dataSize);
+        if (data !== null) {
+          this.#rules.acceptExtension(data);
+        }
       }
-      this.#advance(taken);
+      this.#leaveIfComplete();
     }
     if (end > rawStart) {
       events.push({ type: "raw", bytes: chunk.subarray(rawStart, end) });
     }
-    this.#detach();
+    this.#rules.detach();
     return events;
   }
 
-  /** Lets go of the chunk, which its owner may now fill anew. */
-  #detach(): void {
-    this.#pending?.detach();
-    if (this.#pathAttached) {
-      this.#path = this.#path?.slice() ?? null;
-      this.#pathAttached = false;
-    }
-  }
-
-  /** Adds to a header block in pieces; the block when it is complete. */
-  #joinHeader(piece: Uint8Array): Uint8Array | null {
-    this.#partial.set(piece, this.#partialLength);
-    this.#partialLength += piece.length;
-    if (this.#partialLength < BLOCK_SIZE) {
-      return null;
-    }
-    // Headers keep their block, so the next one needs another.
-    const block = this.#partial;
-    this.#partial = new Uint8Array(BLOCK_SIZE);
-    this.#partialLength = 0;
-    return block;
-  }
-
-  /** Acts on a whole block in place of a header; the entry when it is that of one. */
-  #handleBlock(block: Uint8Array): TarEntry | null {
-    const header = parseHeaderBlock(block);
-    if (header.end) {
-      if (!this.#zeroBlockSeen) {
-        this.#zeroBlockSeen = true;
-        return null;
-      }
-      this.#checkNothingPending();
-      this.#state = "trailer";
-      return null;
-    }
-    this.#zeroBlockSeen = false;
-    refuseForImport(block, header);
-    const kind = extensionKind(header);
-    if (kind !== null) {
-      this.#pending ??= new PendingExtensions();
-      this.#pending.announce(kind, header.size, this.#limit);
-      this.#extensionKind = kind;
-      this.#enter("extension", header.size);
-      if (header.size === 0) {
-        this.#pending.set(kind, new Uint8Array(0), false);
-      }
-      return null;
-    }
-    if (header.type === "pax-global" && header.format !== "v7") {
-      checkExtensionLimit(header.size, this.#limit);
-      // The reference forgets what is pending here; stored trees depend on it.
-      this.#pending = null;
-      this.#enter("global", header.size);
-      return null;
-    }
-    this.#candidate = header;
-    if (header.type === "gnu-sparse") {
-      throw new TarHeaderError("TAR_MALFORMED", "sparse tar entries are not supported");
-    }
-    const entry = resolveEntry(header, this.#pending, this.#headerOffset);
-    this.#pending = null;
-    this.#candidate = null;
-    this.#path = entry.path;
-    this.#pathAttached = true;
-    this.#enter("data", entry.size);
-    return entry;
-  }
-
-  #collectExtension(chunk: Uint8Array, start: number, end: number): void {
-    const complete = end - start === this.#left;
-    const piece = chunk.subarray(start, end);
-    if (complete && this.#extensionData === null) {
-      this.#pending?.set(this.#extensionKind, piece, true);
-      return;
-    }
-    // Within the limit, which is small: taken at its full size at once.
-    this.#extensionData ??= new Uint8Array(this.#left);
-    this.#extensionData.set(piece, this.#extensionData.length - this.#left);
-    if (complete) {
-      this.#pending?.set(this.#extensionKind, this.#extensionData, false);
-      this.#extensionData = null;
-    }
-  }
-
-  /** Starts a stretch of `size` bytes and its padding. */
-  #enter(state: State, size: number): void {
-    this.#state = size === 0 ? "header" : state;
-    this.#left = size;
-    this.#padding = paddingAfter(size);
-  }
-
-  /** Takes bytes of the stretch at hand, and leaves it when it is complete. */
-  #advance(length: number): void {
+  /** Counts bytes of what is at hand, at most `available`; how many there are. */
+  #take(available: number): number {
+    const length = Math.min(this.#left, available);
     this.#offset += length;
     this.#left -= length;
-    if (this.#left === 0) {
-      this.#left = this.#padding;
-      this.#padding = 0;
-      this.#state = this.#left === 0 ? "header" : "padding";
+    return length;
+  }
+
+  /** Acts on a piece of a header; the entry when it completes that of one. */
+  #readHeader(piece: Uint8Array): TarEntry | null {
+    const block = this.#joiner.add(piece, BLOCK_SIZE);
+    if (block === null) {
+      return null;
+    }
+    const meaning = this.#rules.acceptBlock(block, this.#offset - BLOCK_SIZE);
+    switch (meaning) {
+      case "zero":
+        this.#enter("header", BLOCK_SIZE);
+        return null;
+      case "end":
+        this.#enter("trailer", Number.POSITIVE_INFINITY);
+        return null;
+      case "extension":
+      case "global":
+        this.#enter(meaning, this.#rules.dataSize);
+        return null;
+      default:
+        this.#enter("data", meaning.size);
+        return meaning;
     }
   }
 
-  #checkNothingPending(): void {
-    if (this.#pending !== null) {
-      throw new TarHeaderError("TAR_MALFORMED", "extension entries without an entry after them");
+  #enter(state: State, size: number): void {
+    this.#state = state;
+    this.#left = size;
+    this.#padding = state === "trailer" ? 0 : paddingAfter(size);
+    this.#leaveIfComplete();
+  }
+
+  /** Goes on to the padding and the next header once all bytes at hand are taken. */
+  #leaveIfComplete(): void {
+    if (this.#left > 0) {
+      return;
     }
+    if (this.#padding === 0) {
+      this.#state = "header";
+      this.#left = BLOCK_SIZE;
+      return;
+    }
+    this.#state = this.#state === "data" ? "dataPadding" : "extensionPadding";
+    this.#left = this.#padding;
+    this.#padding = 0;
   }
 
   #missing(): string | null {
     switch (this.#state) {
       case "data":
         return `${this.#left} bytes of content`;
-      case "padding":
+      case "extensionPadding":
+      case "dataPadding":
         return `${this.#left} bytes of padding`;
       case "extension":
       case "global":
@@ -312,55 +233,7 @@ export class TarParser {
       case "trailer":
         return null;
       case "header":
-        if (this.#partialLength > 0) {
-          return `${BLOCK_SIZE - this.#partialLength} bytes of a header`;
-        }
-        if (this.#zeroBlockSeen) {
-          return "the second zero block";
-        }
-        return this.#pending === null ? null : "the entry after its extension entries";
-    }
-  }
-
-  /** Gives an error of a header block its place in the archive. */
-  #locate(error: unknown): unknown {
-    if (!(error instanceof TarHeaderError)) {
-      return error;
-    }
-    this.#failure = this.#located(error, this.#headerOffset, false);
-    return this.#failure;
-  }
-
-  /** @param within - whether the fault lies in the last entry, not after it */
-  #located(error: TarHeaderError, offset: number, within: boolean): TarHeaderError {
-    const path = within ? this.#path : (this.#pending?.longName ?? this.#candidate?.path ?? null);
-    const after = within || this.#path === null ? null : displayPath(this.#path);
-    const place = path === null ? (after === null ? "" : `, after "${after}"`) : `, entry "${displayPath(path)}"`;
-    return new TarHeaderError(error.code, `${error.message} (tar offset ${offset}${place})`, {
-      details: {
-        ...error.details,
-        offset,
-        ...(path === null ? {} : { path: displayPath(path) }),
-        ...(after === null ? {} : { after }),
-      },
-      cause: error,
-    });
-  }
-}
-
-/** What the header parser takes, but a tar import refuses as the reference does. */
-function refuseForImport(block: Uint8Array, header: TarHeader): void {
-  if (header.checksum === "signed") {
-    throw new TarHeaderError("CHECKSUM_MISMATCH", "header checksum matches as a signed sum only");
-  }
-  if (header.format === "v7") {
-    return;
-  }
-  for (const field of [DEVMAJOR, DEVMINOR]) {
-    if (isBase256(block, field)) {
-      throw new TarHeaderError("INVALID_NUMBER", `field ${field.name}: base-256 device numbers are not supported`, {
-        details: { field: field.name, fieldOffset: field.offset },
-      });
+        return this.#left < BLOCK_SIZE ? `${this.#left} bytes of a header` : this.#rules.missing();
     }
   }
 }

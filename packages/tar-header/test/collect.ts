@@ -5,7 +5,7 @@ import { byteString, concat } from "./tar-builder.ts";
  * An entry as the events tell it, with its content and the raw bytes since the entry before. Bytes are byte strings
  * here: comparing long arrays is slow.
  */
-export interface Collected {
+interface Collected {
   readonly raw: string;
   readonly headerOffset: number;
   readonly path: string;

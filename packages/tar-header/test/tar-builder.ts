@@ -20,7 +20,7 @@ export function concat(parts: Iterable<Uint8Array>): Uint8Array {
   return result;
 }
 
-export type BuildFormat = "ustar" | "gnu" | "v7";
+type BuildFormat = "ustar" | "gnu" | "v7";
 
 export interface BuildHeader {
   readonly name?: string | Uint8Array;
@@ -82,7 +82,7 @@ export function pad(data: Uint8Array, fill = 0): Uint8Array {
 }
 
 /** An entry with content; its size is that of the content unless given. */
-export function entry(options: BuildHeader, content: Uint8Array | string = ""): Uint8Array {
+export function entry(options: BuildHeader = {}, content: Uint8Array | string = ""): Uint8Array {
   const data = typeof content === "string" ? bytes(content) : content;
   return concat([header({ size: data.length, ...options }), pad(data)]);
 }

@@ -220,7 +220,11 @@ describe("end of the archive", () => {
     ["in padding", concat([header({ name: "f", size: 9 }), bytes("abcdefghi")]), { offset: 521, path: "f" }],
     ["in an extension", longName("n").subarray(0, 513), { offset: 513 }],
     ["in a global header", globalPax(paxRecord("a", "b")).subarray(0, 513), { offset: 513 }],
-    ["in the padding of an extension", longName("n").subarray(0, 600), { offset: 600 }],
+    [
+      "in the padding of an extension",
+      concat([entry({ name: "f" }), longName("n").subarray(0, 600)]),
+      { offset: 1112, path: "n", after: "f" },
+    ],
     ["after an extension", longName("n"), { offset: 1024, path: "n" }],
     ["after one zero block", concat([entry({ name: "f" }), zeroBlock]), { offset: 1024, after: "f" }],
     ["in the second zero block", concat([zeroBlock, zeroBlock.subarray(1)]), { offset: 1023 }],
@@ -244,7 +248,14 @@ describe("refused entries", () => {
       "CHECKSUM_MISMATCH",
       { offset: 512 },
     ],
-    ["base-256 device", header({ patch: [[337, [0x80]]] }), "INVALID_NUMBER", { field: "devminor", offset: 512 }],
+    [
+      "base-256 device",
+      header({ patch: [[337, [0x80, 0, 0, 0, 0, 0, 0, 3]]] }),
+      "INVALID_NUMBER",
+      { field: "devminor", offset: 512 },
+    ],
+    // The header itself is wrong, before any rule of imports.
+    ["device beyond 2^53", header({ patch: [[337, [0x81]]] }), "FIELD_OVERFLOW", { field: "devminor", offset: 512 }],
     ["size beyond 2^53", header({ patch: [[124, [0x81]]] }), "FIELD_OVERFLOW", { field: "size", offset: 512 }],
     ["old sparse", header({ name: "s", type: "S", format: "gnu" }), "TAR_MALFORMED", { offset: 512, path: "s" }],
     ["sparse", concat([pax(paxRecord("GNU.sparse.major", "1")), entry({ name: "s" })]), "TAR_MALFORMED", { path: "s" }],

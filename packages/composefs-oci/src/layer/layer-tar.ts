@@ -1,5 +1,5 @@
 import { ComposefsError, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
-import { TarHeaderError, TarParser } from "@composefs/tar-header";
+import { type TarEntry, TarHeaderError, TarParser, type TarType } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
@@ -35,7 +35,11 @@ export async function* layerTar(
   yield* repository.readStream(await openLayer(repository, diffId), options);
 }
 
-/** Figures of a stored layer, without reading its objects. @throws as {@link layerTar}, and OciError `TAR_MALFORMED` */
+/**
+ * Figures of a stored layer, without reading its objects.
+ *
+ * @throws as {@link layerTar}; OciError `TAR_MALFORMED`; `LAYER_UNSUPPORTED` also for an entry that no file tree can have
+ */
 export async function summarizeLayer(repository: Repository, diffId: OciDigest): Promise<LayerSummary> {
   const stream = await openLayer(repository, diffId);
   const parser = new TarParser();
@@ -49,7 +53,11 @@ export async function summarizeLayer(repository: Repository, diffId: OciDigest):
         parser.skip(remaining);
         continue;
       }
-      for (const event of parser.push(part.inline)) if (event.type === "entry") entryCount++;
+      for (const event of parser.push(part.inline)) {
+        if (event.type !== "entry") continue;
+        checkEntry(event.entry, diffId);
+        entryCount++;
+      }
     }
     parser.finish();
   } catch (error) {
@@ -67,6 +75,30 @@ export async function summarizeLayer(repository: Repository, diffId: OciDigest):
       inlineSize: stream.size - externalSize,
     },
   };
+}
+
+/** Kinds of entries that stand for a file of a tree. */
+const FILE_TYPES: ReadonlySet<TarType> = new Set([
+  "regular",
+  "continuous",
+  "link",
+  "symlink",
+  "char",
+  "block",
+  "directory",
+  "fifo",
+]);
+
+function checkEntry({ type, device, header, headerOffset, path }: TarEntry, diffId: OciDigest): void {
+  const isDevice = type === "char" || type === "block";
+  if (FILE_TYPES.has(type) && (!isDevice || device !== null)) return;
+  const name = Buffer.from(path).toString("utf8");
+  const flag = String.fromCharCode(header.typeflag);
+  const what = isDevice ? "a device without numbers" : `an entry of the unsupported type '${flag}'`;
+  throw new OciError("LAYER_UNSUPPORTED", `layer ${diffId}: "${name}" at byte ${headerOffset} is ${what}`, {
+    details: { diffId, path: name, offset: headerOffset, typeflag: header.typeflag },
+    hint: "the layer's tar can be read, but no image can be made of it",
+  });
 }
 
 async function openLayer(repository: Repository, diffId: OciDigest): Promise<Splitstream & { readonly id: ObjectId }> {

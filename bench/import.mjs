@@ -1,0 +1,157 @@
+#!/usr/bin/env node
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { openBigStore } from "./big-store.mjs";
+import { measure } from "./measure.mjs";
+
+const USAGE = `usage: bench/import.mjs [--rounds N] [--cold] [--memory] [--dir DIR]
+
+Pulls an image of three layers, 20,000 files and 400 MB from a containers-storage into fresh repositories on the same
+XFS, and prints wall time, CPU and peak memory: of this cfsctl, and, where REFERENCE_CFSCTL names one, of the reference
+(whose pull cannot be told not to write an EROFS image too). Needs root, a loop device, buildah and Python.
+
+  --rounds N  measured rounds (3), each program once a round, the order changing from round to round
+  --cold      empty the page cache before each pull; otherwise both find the store in it
+  --memory    also one round with layers three times as large
+  --dir DIR   keep store and file system in DIR, and use those that are there
+`;
+const OURS = fileURLToPath(new URL("../packages/cfsctl/bin/cfsctl.js", import.meta.url));
+const MEASURES = [
+  ["wall, s", (m) => m.wall],
+  ["CPU (user+system), s", (m) => m.cpu],
+  ["peak memory, MiB", (m) => m.memory / 2 ** 20],
+];
+
+/** What is compared: command, and the arguments and environment to pull `image` from `store`. */
+function contenders(store) {
+  const reference = process.env.REFERENCE_CFSCTL;
+  const all = [
+    {
+      name: "ours",
+      missing: existsSync(OURS) ? null : "not built (pnpm build)",
+      command: [process.execPath, OURS],
+      pull: (image) => ["oci", "pull", `containers-storage:${store.reference(image)}`, "bench"],
+      env: {},
+    },
+    {
+      name: "reference",
+      missing: reference ? null : "REFERENCE_CFSCTL is not set",
+      command: [reference],
+      // It neither reads storage.conf nor takes a store in the image's name, and would call skopeo by default.
+      pull: (image) => ["oci", "pull", "--local-fetch", "auto", `containers-storage:${image}`, "bench"],
+      env: { CONTAINERS_STORAGE_ROOT: store.root },
+    },
+  ];
+  for (const { name, missing } of all) if (missing !== null) print(`${name}: skipped, ${missing}`);
+  return all.filter(({ missing }) => missing === null);
+}
+
+/** One pull into a repository that did not exist before and does not afterwards. */
+function pullOnce(contender, image, repo, cold) {
+  const [program, ...first] = contender.command;
+  const env = { ...process.env, ...contender.env };
+  measure(program, [...first, "--repo", repo, "init", "--insecure"], env);
+  // Neither pays for writing back what came before.
+  measure("sync", [], env);
+  if (cold) writeFileSync("/proc/sys/vm/drop_caches", "3");
+  const measured = measure(program, [...first, "--repo", repo, ...contender.pull(image)], env);
+  rmSync(repo, { recursive: true });
+  return measured;
+}
+
+/** Measurements of each contender, one a round. */
+function race(list, { image, repo, rounds, cold }) {
+  const results = list.map(() => []);
+  for (let round = 0; round < rounds; round += 1) {
+    const order = round % 2 === 0 ? [...list.keys()] : [...list.keys()].reverse();
+    for (const index of order) results[index].push(pullOnce(list[index], image, repo, cold));
+  }
+  return results;
+}
+
+function printTable(list, results) {
+  const rows = [["", ...list.map(({ name }) => name), ...(list.length === 2 ? ["ours / reference"] : [])]];
+  for (const [label, value] of MEASURES) {
+    const columns = results.map((measurements) => measurements.map(value).sort((a, b) => a - b));
+    const ratio = list.length === 2 ? [(median(columns[0]) / median(columns[1])).toFixed(2)] : [];
+    rows.push([label, ...columns.map(spread), ...ratio]);
+  }
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  for (const row of rows)
+    print(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join("   ")
+        .trimEnd(),
+    );
+}
+
+/** The median, and the extremes when there are several. */
+function spread(sorted) {
+  const shown = median(sorted).toFixed(2);
+  return sorted.length < 2 ? shown : `${shown} (${sorted[0].toFixed(2)} to ${sorted.at(-1).toFixed(2)})`;
+}
+
+function median(sorted) {
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The options, or null if the usage should be shown. */
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        rounds: { type: "string", default: "3" },
+        cold: { type: "boolean", default: false },
+        memory: { type: "boolean", default: false },
+        dir: { type: "string" },
+      },
+    });
+    const rounds = Number(values.rounds);
+    return Number.isInteger(rounds) && rounds > 0 ? { ...values, rounds } : null;
+  } catch {
+    return null;
+  }
+}
+
+function main() {
+  const values = options();
+  if (values === null) {
+    process.stderr.write(USAGE);
+    return 2;
+  }
+  const { rounds, cold } = values;
+  const disk = openBigStore(values.dir);
+  try {
+    const list = contenders(disk.store);
+    if (list.length === 0) return 1;
+    const repo = join(disk.path, "repo");
+    rmSync(repo, { recursive: true, force: true });
+    const image = disk.image(1);
+    // Once before, uncounted: programs and store are in the page cache for all, and the pulls are seen to work.
+    for (const contender of list) {
+      const { stdout } = pullOnce(contender, image, repo, false);
+      const counts = /^ *objects:? .*$/m.exec(stdout)?.[0].trim();
+      print(`${contender.name}: ${counts ?? "no statistics"}`);
+    }
+    print(`\n${image}, ${rounds} round(s), page cache ${cold ? "emptied" : "warm"}; median (least to most)\n`);
+    printTable(list, race(list, { image, repo, rounds, cold }));
+    if (values.memory) {
+      const larger = disk.image(3);
+      print(`\n${larger}, layers three times as large, one round\n`);
+      printTable(list, race(list, { image: larger, repo, rounds: 1, cold }));
+    }
+    return 0;
+  } finally {
+    disk.dispose();
+  }
+}
+
+process.exitCode = main();
