@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 
 /** Streams a command reads from and writes to. */
@@ -17,12 +16,17 @@ export class StdoutClosed extends Error {
 export class Output {
   readonly #stream: Writable;
   #error: NodeJS.ErrnoException | null = null;
+  /** Lets the write that waits for room go on. */
+  #resume: () => void = () => undefined;
 
   constructor(stream: Writable) {
     this.#stream = stream;
     stream.on("error", (error: NodeJS.ErrnoException) => {
       this.#error ??= error;
+      this.#resume();
     });
+    stream.on("drain", () => this.#resume());
+    stream.on("close", () => this.#resume());
   }
 
   /** Whether a person looks at it. */
@@ -30,11 +34,14 @@ export class Output {
     return "isTTY" in this.#stream && this.#stream.isTTY === true;
   }
 
-  /** @throws StdoutClosed; the error of any other failed write */
+  /** One write at a time. @throws StdoutClosed; the error of any other failed write */
   async write(data: string | Uint8Array): Promise<void> {
     this.#check();
     if (data.length === 0) return;
-    if (!this.#stream.write(data)) await Promise.race([once(this.#stream, "drain"), once(this.#stream, "close")]);
+    await new Promise<void>((resolve) => {
+      this.#resume = resolve;
+      if (this.#stream.write(data)) resolve();
+    });
     this.#check();
   }
 

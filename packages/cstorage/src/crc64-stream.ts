@@ -31,5 +31,5 @@ export class Crc64Stream {
 
 /** The register meets the data low byte first; the checksum is written high byte first. */
 function xorReversed(piece: Buffer, crc: Uint8Array): void {
-  for (let i = 0; i < 8; i++) piece[i] = (piece[i] as number) ^ (crc[i] as number);
+  for (let i = 0; i < 8; i++) piece[i] = (piece[i] as number) ^ (crc[7 - i] as number);
 }
