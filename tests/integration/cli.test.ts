@@ -268,8 +268,7 @@ describe.skipIf(requires("xfs", "buildah", "cfsctl") !== null)("commands on a re
       const script = 'set -o pipefail; "$@" | head -c 0; echo "status $?"';
       const command = [process.execPath, CFSCTL_PATH, "--repo", repo, "oci", "layer", layer?.diffId ?? ""];
       const result = spawnSync("bash", ["-c", script, "bash", ...command], { encoding: "utf8" });
-      expect(result.stdout).toBe("status 0\n");
-      expect(result.stderr).toBe("");
+      expect([result.stdout, result.stderr]).toEqual(["status 0\n", ""]);
     });
 
     test.each([

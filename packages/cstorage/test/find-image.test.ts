@@ -6,6 +6,7 @@ import { thrownBy } from "./code-of.ts";
 
 const DIGEST = `sha256:${"d".repeat(64)}`;
 const LIST_DIGEST = `sha256:${"e".repeat(64)}`;
+const PINNED_DIGEST = `sha256:${"b".repeat(64)}`;
 const id = (start: string): string => start.padEnd(64, "0");
 
 function image(start: string, names: string[], digests: Record<string, string> = {}): ImageRecord {
@@ -27,7 +28,7 @@ const primary = [
   image("abd3", ["quay.io/team/tool:latest"]),
   image("5ee4", ["registry.example:5000/team/tool:latest"]),
   image("f00", []),
-  image("b5", [`docker.io/library/pinned@${LIST_DIGEST}`], { manifest: LIST_DIGEST }),
+  image("b5", [`docker.io/library/pinned@${LIST_DIGEST}`], { manifest: PINNED_DIGEST }),
 ];
 const additional = [
   image("abc1", ["localhost/app:latest"]),
@@ -55,6 +56,8 @@ describe("finds", () => {
     [`app:nosuchtag@${DIGEST}`, "abc1", 0],
     [`app@${LIST_DIGEST}`, "abc1", 0],
     [`pinned@${LIST_DIGEST}`, "b5", 0],
+    [`pinned@${PINNED_DIGEST}`, "b5", 0],
+    ["pinned@b50", "b5", 0],
     ["app@abc1", "abc1", 0],
     ["@abd", "abd3", 0],
     ["abd", "abd3", 0],
