@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace reflink {
@@ -139,8 +140,8 @@ Fd open_source(const std::vector<int>& dirs, const SourceItem& item, uint64_t* s
       row.fail(Outcome::kFailedNotRegular);
       return Fd();
     }
-    // A stub holds no data, so a file with blocks need not be asked.
-    if (st.st_blocks == 0 && st.st_size > 0 && is_metacopy(fd)) {
+    // Blocks tell nothing: those of a stub hold its attributes.
+    if (st.st_size > 0 && is_metacopy(fd)) {
       stub = true;
       continue;
     }
@@ -264,7 +265,8 @@ bool ObjectStore::digest_and_check(int fd, const SourceItem& item, uint8_t* dige
   Crc64 crc;
   for (uint64_t offset = 0; offset < item.size;) {
     if (cancelled(cancel)) return row.fail(Outcome::kCancelled), false;
-    const ssize_t n = read_at(fd, local.buffer.data(), local.buffer.size(), offset);
+    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(local.buffer.size(), item.size - offset));
+    const ssize_t n = read_at(fd, local.buffer.data(), wanted, offset);
     if (n < 0) return row.fail(Outcome::kFailedRead, static_cast<int>(n)), false;
     if (n == 0) return row.fail(Outcome::kFailedSize, 0, offset), false;
     if (hash) local.hasher.update(local.buffer.data(), static_cast<size_t>(n));
