@@ -15,6 +15,8 @@ namespace reflink {
 void init_files(Napi::Env env, Napi::Object exports);
 void init_verity(Napi::Env env, Napi::Object exports);
 void init_store(Napi::Env env, Napi::Object exports);
+void init_scan(Napi::Env env, Napi::Object exports);
+void init_mount(Napi::Env env, Napi::Object exports);
 
 inline int int_arg(const Napi::CallbackInfo& info, size_t i) { return info[i].As<Napi::Number>().Int32Value(); }
 

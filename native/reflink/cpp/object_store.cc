@@ -213,11 +213,20 @@ void ObjectStore::store_file(const std::vector<int>& dirs, const SourceItem& ite
   const Fd source = open_source(dirs, item, &size, &device, row);
   if (!source.valid()) return;
   if (item.inline_content) return read_whole(source.get(), size, item, row);
+  SourceItem found;
+  found.size = size, found.check_crc = item.check_crc, found.crc = item.crc;
+  store_open_file(source.get(), device, found, cancel, row);
+}
 
+void ObjectStore::store_open_file(int source, dev_t device, const SourceItem& item,
+                                  const std::atomic<int32_t>* cancel, Row& row) {
+  row.outcome = Outcome::kCopied;
+  const uint64_t size = item.size;
+  if (copies_from_memory(size, device)) return copy_from_memory(source, item, row);
   Staging staging;
   if (const int error = staging.open(settings_.objects_fd); error < 0) return row.fail(Outcome::kFailedStage, error);
   uint8_t digest[kMaxDigestBytes];
-  if (clone_into(staging, source.get(), device, row)) {
+  if (clone_into(staging, source, device, row)) {
     // From here on only the clone counts: the source may change under us.
     struct stat st;
     if (fstat(staging.fd(), &st) < 0) return row.fail(Outcome::kFailedStage, -errno);
@@ -229,7 +238,7 @@ void ObjectStore::store_file(const std::vector<int>& dirs, const SourceItem& ite
     return;
   }
   if (row.failed()) return;
-  if (settings_.hardlink && hardlink(source.get(), item, row)) return;
+  if (settings_.hardlink && hardlink(source, item, row)) return;
   if (row.failed()) return;
   if (!settings_.copy) return row.fail(Outcome::kFailedCopyRefused);
 
@@ -238,7 +247,7 @@ void ObjectStore::store_file(const std::vector<int>& dirs, const SourceItem& ite
   uint64_t offset = 0;
   for (;;) {
     if (cancelled(cancel)) return row.fail(Outcome::kCancelled);
-    const ssize_t n = read_at(source.get(), local.buffer.data(), local.buffer.size(), offset);
+    const ssize_t n = read_at(source, local.buffer.data(), local.buffer.size(), offset);
     if (n < 0) return row.fail(Outcome::kFailedRead, static_cast<int>(n));
     if (n == 0) break;
     const size_t length = static_cast<size_t>(n);
@@ -254,6 +263,26 @@ void ObjectStore::store_file(const std::vector<int>& dirs, const SourceItem& ite
   if (item.check_crc && crc.value() != item.crc) return row.fail(Outcome::kFailedCrc);
   if (!settings_.verity) local.hasher.finish(digest);
   commit(staging, digest, size, Outcome::kCopied, row);
+}
+
+// A file that fits the buffer, where only a copy is left to try: hashed before anything is written, because often
+// enough the object is there already.
+bool ObjectStore::copies_from_memory(uint64_t size, dev_t device) {
+  return !settings_.verity && !settings_.hardlink && settings_.copy &&
+         size < scratch(settings_.algorithm).buffer.size() && known_unclonable(device);
+}
+
+void ObjectStore::copy_from_memory(int source, const SourceItem& item, Row& row) {
+  uint8_t* data = scratch(settings_.algorithm).buffer.data();
+  const ssize_t n = read_at(source, data, item.size + 1, 0);  // one more, to see a file that has grown since
+  if (n < 0) return row.fail(Outcome::kFailedRead, static_cast<int>(n));
+  if (static_cast<uint64_t>(n) != item.size) return row.fail(Outcome::kFailedSize, 0, static_cast<uint64_t>(n));
+  if (item.check_crc) {
+    Crc64 crc;
+    crc.update(data, item.size);
+    if (crc.value() != item.crc) return row.fail(Outcome::kFailedCrc);
+  }
+  store_buffer(data, item.size, row);
 }
 
 // Reads the file once for both checks. In a verity repository the kernel hashes, so only the CRC is ours.

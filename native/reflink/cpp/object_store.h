@@ -101,6 +101,8 @@ class ObjectStore {
   const StoreSettings& settings() const { return settings_; }
 
   void store_file(const std::vector<int>& dirs, const SourceItem& item, const std::atomic<int32_t>* cancel, Row& row);
+  // The same for a file that is open; item.size is its size, its path is not used.
+  void store_open_file(int source, dev_t device, const SourceItem& item, const std::atomic<int32_t>* cancel, Row& row);
   void store_buffer(const uint8_t* data, size_t length, Row& row);
   // Names a staging file. `digest` is what was hashed on the way in; ignored where fs-verity measures.
   void commit(Staging& staging, const uint8_t* digest, uint64_t size, Outcome method, Row& row);
@@ -108,6 +110,8 @@ class ObjectStore {
 
  private:
   bool clone_into(Staging& staging, int source, dev_t device, Row& row);
+  bool copies_from_memory(uint64_t size, dev_t device);
+  void copy_from_memory(int source, const SourceItem& item, Row& row);
   bool hardlink(int source, const SourceItem& item, Row& row);
   bool digest_and_check(int fd, const SourceItem& item, uint8_t* digest, const std::atomic<int32_t>* cancel, Row& row);
   int fix_verity(Staging& staging);

@@ -1,5 +1,9 @@
 // fs-verity: digests of buffers and files, the two ioctls, and which hash implementation is in use.
 #include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <algorithm>
 
 #include "kernel.h"
 #include "napi_util.h"
@@ -30,6 +34,22 @@ Napi::Value digest_buffer(const Napi::CallbackInfo& info) {
   return copy_buffer(info.Env(), digest, digest_bytes(algorithm));
 }
 
+// Hashes a file from its start up to `limit`, which saves small files the read that finds their end; 0 or a negative
+// errno.
+int digest_content(int fd, Algorithm algorithm, uint8_t* digest, uint64_t limit = ~uint64_t{0}) {
+  Scratch& local = scratch(algorithm);
+  for (uint64_t offset = 0; offset < limit;) {
+    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(local.buffer.size(), limit - offset));
+    const ssize_t n = read_at(fd, local.buffer.data(), wanted, offset);
+    if (n < 0) return static_cast<int>(n);
+    local.hasher.update(local.buffer.data(), static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+    if (static_cast<size_t>(n) < wanted) break;
+  }
+  local.hasher.finish(digest);
+  return 0;
+}
+
 class DigestFds : public PromiseBatch {
  public:
   DigestFds(Napi::Env env, const Napi::Int32Array& fds, Algorithm algorithm)
@@ -40,17 +60,7 @@ class DigestFds : public PromiseBatch {
         errors_(fds_.size()) {}
 
   void run(size_t item) override {
-    Scratch& local = scratch(algorithm_);
-    uint64_t offset = 0;
-    for (ssize_t n; (n = read_at(fds_[item], local.buffer.data(), local.buffer.size(), offset)) != 0;) {
-      if (n < 0) {
-        errors_[item] = static_cast<int32_t>(-n);
-        return;
-      }
-      local.hasher.update(local.buffer.data(), static_cast<size_t>(n));
-      offset += static_cast<uint64_t>(n);
-    }
-    local.hasher.finish(digests_.data() + item * digest_bytes(algorithm_));
+    errors_[item] = -digest_content(fds_[item], algorithm_, digests_.data() + item * digest_bytes(algorithm_));
   }
 
  protected:
@@ -75,6 +85,121 @@ Napi::Value digest_fds(const Napi::CallbackInfo& info) {
   return (new DigestFds(info.Env(), fds, algorithm_arg(info, 1)))->start(info.Env());
 }
 
+// Numbers shared with src/verity.ts.
+enum class FileDigest : uint8_t {
+  kHashed,
+  kMeasured,
+  kWithout,
+  kFailedOpen,
+  kFailedNotRegular,
+  kFailedRead,
+  kFailedVerity,
+};
+
+// Digests of files by name beneath one directory: what the kernel holds, else (unless fs-verity is required) what the
+// content hashes to. An item is a group of files: those of one block are hashed side by side.
+class DigestFiles : public PromiseBatch {
+ public:
+  DigestFiles(Napi::Env env, int dir, const Napi::Uint8Array& paths, const Napi::Uint32Array& ends, Algorithm algorithm,
+              bool required)
+      : PromiseBatch(env, (ends.ElementLength() + kGroup - 1) / kGroup),
+        dir_(dir),
+        algorithm_(algorithm),
+        required_(required),
+        digests_(ends.ElementLength() * digest_bytes(algorithm)),
+        outcomes_(ends.ElementLength()),
+        errors_(ends.ElementLength()) {
+    size_t start = 0;
+    paths_.reserve(ends.ElementLength());
+    for (size_t i = 0; i < ends.ElementLength(); i++) {
+      const size_t end = ends[i];
+      if (end < start || end > paths.ByteLength()) throw Napi::TypeError::New(env, "bad path column");
+      paths_.emplace_back(reinterpret_cast<const char*>(paths.Data()) + start, end - start);
+      if (paths_.back().find('\0') != std::string::npos) throw Napi::TypeError::New(env, "path with a NUL byte");
+      start = end;
+    }
+  }
+
+  void run(size_t group) override {
+    thread_local std::vector<uint8_t> blocks(kGroup * kBlockBytes);
+    uint64_t sizes[kGroup];
+    size_t rows[kGroup], waiting = 0;
+    const size_t end = std::min(paths_.size(), (group + 1) * kGroup);
+    for (size_t row = group * kGroup; row < end; row++) {
+      int error = 0;
+      sizes[waiting] = 0;
+      const FileDigest outcome = digest(row, blocks.data() + waiting * kBlockBytes, &sizes[waiting], &error);
+      outcomes_[row] = static_cast<uint8_t>(outcome);
+      errors_[row] = -error;
+      if (sizes[waiting] > 0) rows[waiting++] = row;
+    }
+    if (waiting == 0) return;
+    uint8_t digests[kGroup * kMaxDigestBytes];
+    digest_single_blocks(algorithm_, blocks.data(), sizes, waiting, digests);
+    const size_t width = digest_bytes(algorithm_);
+    for (size_t i = 0; i < waiting; i++) memcpy(digests_.data() + rows[i] * width, digests + i * width, width);
+  }
+
+ protected:
+  Napi::Value result(Napi::Env env) override {
+    auto out = Napi::Object::New(env);
+    out["digests"] = copy_buffer(env, digests_.data(), digests_.size());
+    auto outcomes = Napi::Uint8Array::New(env, outcomes_.size());
+    std::copy(outcomes_.begin(), outcomes_.end(), outcomes.Data());
+    out["outcomes"] = outcomes;
+    auto errnos = Napi::Int32Array::New(env, errors_.size());
+    std::copy(errors_.begin(), errors_.end(), errnos.Data());
+    out["errnos"] = errnos;
+    return out;
+  }
+
+ private:
+  static constexpr size_t kGroup = 16;
+
+  // Puts the digest into its row, or, of a file of one block, the content into `block` and its length into `waiting`.
+  FileDigest digest(size_t item, uint8_t* block, uint64_t* waiting, int* error) {
+    constexpr uint64_t kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    const Fd file(open_at2(dir_, paths_[item].c_str(), kFlags, 0, kResolveBeneath | kResolveNoSymlinks));
+    if (!file.valid()) return *error = file.get(), FileDigest::kFailedOpen;
+    struct stat st;
+    if (fstat(file.get(), &st) < 0) return *error = -errno, FileDigest::kFailedOpen;
+    if (!S_ISREG(st.st_mode)) return FileDigest::kFailedNotRegular;
+    uint8_t* out = digests_.data() + item * digest_bytes(algorithm_);
+    const int measured = measure_verity(file.get(), algorithm_, out);
+    if (measured >= 0) return FileDigest::kMeasured;
+    const bool unsupported = measured == -ENOTTY || measured == -EOPNOTSUPP;
+    const bool without = unsupported || measured == -ENODATA || measured == -EOVERFLOW;
+    if (!without) return *error = measured, FileDigest::kFailedVerity;
+    if (required_) return FileDigest::kWithout;
+    const uint64_t size = static_cast<uint64_t>(st.st_size);
+    if (size > 0 && size <= kBlockBytes) {
+      const ssize_t n = read_at(file.get(), block, size, 0);
+      if (n < 0) return *error = static_cast<int>(n), FileDigest::kFailedRead;
+      memset(block + n, 0, kBlockBytes - static_cast<size_t>(n));
+      *waiting = static_cast<uint64_t>(n);
+      if (n > 0) return FileDigest::kHashed;
+    }
+    *error = digest_content(file.get(), algorithm_, out, size);
+    return *error == 0 ? FileDigest::kHashed : FileDigest::kFailedRead;
+  }
+
+  const int dir_;
+  const Algorithm algorithm_;
+  const bool required_;
+  std::vector<std::string> paths_;
+  std::vector<uint8_t> digests_;
+  std::vector<uint8_t> outcomes_;
+  std::vector<int32_t> errors_;
+};
+
+Napi::Value digest_files(const Napi::CallbackInfo& info) {
+  const auto paths = array_arg<Napi::Uint8Array>(info, 1);
+  const auto ends = array_arg<Napi::Uint32Array>(info, 2);
+  const bool required = info[4].As<Napi::Boolean>();
+  return (new DigestFiles(info.Env(), int_arg(info, 0), paths, ends, algorithm_arg(info, 3), required))
+      ->start(info.Env());
+}
+
 Napi::Value implementations(const Napi::CallbackInfo& info) {
   auto out = Napi::Array::New(info.Env());
   for (const auto* const* it = available_implementations(); *it; it++) {
@@ -94,6 +219,7 @@ void init_verity(Napi::Env env, Napi::Object exports) {
   exports["measureVerity"] = Napi::Function::New(env, measure);
   exports["verityDigest"] = Napi::Function::New(env, digest_buffer);
   exports["verityDigestFds"] = Napi::Function::New(env, digest_fds);
+  exports["digestFiles"] = Napi::Function::New(env, digest_files);
   exports["hashImplementations"] = Napi::Function::New(env, implementations);
   exports["useHashImplementation"] = Napi::Function::New(env, use);
 }

@@ -10,6 +10,16 @@ constexpr size_t kPendingBlocks = 16;  // the widest vector's lanes
 constexpr size_t kPendingBytes = kPendingBlocks * kBlockBytes;
 constexpr size_t kDescriptorBytes = 256;
 
+// struct fsverity_descriptor without salt; `root` may be null for an empty file.
+void write_descriptor(Algorithm algorithm, uint64_t size, const uint8_t* root, uint8_t* out) {
+  std::memset(out, 0, kDescriptorBytes);
+  out[0] = 1;  // version
+  out[1] = static_cast<uint8_t>(algorithm);
+  out[2] = 12;  // log2 of the block size
+  for (int i = 0; i < 8; i++) out[8 + i] = static_cast<uint8_t>(size >> (8 * i));
+  if (root) std::memcpy(out + 16, root, digest_bytes(algorithm));
+}
+
 }  // namespace
 
 void VerityHasher::reset() {
@@ -71,19 +81,32 @@ void VerityHasher::flush(size_t index) {
 }
 
 void VerityHasher::finish(uint8_t* digest) {
-  uint8_t descriptor[kDescriptorBytes] = {};
-  descriptor[0] = 1;  // version
-  descriptor[1] = static_cast<uint8_t>(algorithm_);
-  descriptor[2] = 12;  // log2 of the block size
-  for (int i = 0; i < 8; i++) descriptor[8 + i] = static_cast<uint8_t>(total_ >> (8 * i));
+  uint8_t descriptor[kDescriptorBytes];
+  const uint8_t* root = nullptr;
   if (total_ > 0) {  // the root of an empty file is all zeros
     size_t index = 0;
     do {
       flush(index++);
     } while (level(index).received > digest_size());
-    std::memcpy(descriptor + 16, level(index).pending.data(), digest_size());
+    root = level(index).pending.data();
   }
+  write_descriptor(algorithm_, total_, root, descriptor);
   hash_messages(algorithm_, descriptor, kDescriptorBytes, 1, digest);
+}
+
+void digest_single_blocks(Algorithm algorithm, const uint8_t* blocks, const uint64_t* sizes, size_t count,
+                          uint8_t* digests) {
+  constexpr size_t kGroup = kPendingBlocks;
+  uint8_t roots[kGroup * kMaxDigestBytes], descriptors[kGroup * kDescriptorBytes];
+  const size_t size = digest_bytes(algorithm);
+  for (size_t first = 0; first < count; first += kGroup) {
+    const size_t n = std::min(kGroup, count - first);
+    hash_messages(algorithm, blocks + first * kBlockBytes, kBlockBytes, n, roots);
+    for (size_t i = 0; i < n; i++) {
+      write_descriptor(algorithm, sizes[first + i], roots + i * size, descriptors + i * kDescriptorBytes);
+    }
+    hash_messages(algorithm, descriptors, kDescriptorBytes, n, digests + first * size);
+  }
 }
 
 }  // namespace reflink

@@ -40,4 +40,9 @@ class VerityHasher {
   uint64_t total_ = 0;
 };
 
+// The digests of `count` files of at most one block and at least one byte, side by side. Each has its content in a block
+// of its own, filled up with zeros; digests come out back to back.
+void digest_single_blocks(Algorithm algorithm, const uint8_t* blocks, const uint64_t* sizes, size_t count,
+                          uint8_t* digests);
+
 }  // namespace reflink

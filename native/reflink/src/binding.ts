@@ -20,6 +20,40 @@ export interface NativeStoreResult {
   inline: Buffer;
 }
 
+/** Columns of a scanned tree (`ScanColumns` in `cpp/scan.h`); {@link ScannedTree} says what they mean. */
+export interface NativeScanColumns {
+  kinds: Uint8Array;
+  modes: Uint16Array;
+  uids: Uint32Array;
+  gids: Uint32Array;
+  mtimeSeconds: BigInt64Array;
+  mtimeNanoseconds: Uint32Array;
+  sizes: Float64Array;
+  contentLengths: Uint32Array;
+  contents: Buffer;
+  xattrCounts: Uint32Array;
+  xattrs: Uint32Array;
+  pairNameLengths: Uint32Array;
+  pairValueLengths: Uint32Array;
+  pairs: Buffer;
+  entryParents: Uint32Array;
+  entryNodes: Uint32Array;
+  nameLengths: Uint16Array;
+  names: Buffer;
+}
+
+/** Why a scan ended early; `step` as `ScanStep`, `outcome` as `Outcome` in the addon. */
+export interface NativeScanFailure {
+  step: number;
+  errno: number;
+  path: Buffer;
+  expectedType: number;
+  foundType: number;
+  expectedSize: number;
+  foundSize: number;
+  outcome: number;
+}
+
 /** The addon's functions. Results below zero are negative errnos; paths are bytes without NUL. */
 export interface Binding {
   openat2(dirFd: number, path: Uint8Array, flags: number, mode: number, resolve: number): number;
@@ -35,6 +69,13 @@ export interface Binding {
   measureVerity(fd: number, algorithm: number): Buffer | number;
   verityDigest(data: Uint8Array, algorithm: number): Buffer;
   verityDigestFds(fds: Int32Array, algorithm: number): Promise<{ digests: Buffer; errnos: Int32Array }>;
+  digestFiles(
+    dirFd: number,
+    paths: Uint8Array,
+    pathEnds: Uint32Array,
+    algorithm: number,
+    requireVerity: boolean,
+  ): Promise<{ digests: Buffer; outcomes: Uint8Array; errnos: Int32Array }>;
   hashImplementations(): string[];
   useHashImplementation(name: string): boolean;
   setThreads(count: number): void;
@@ -62,6 +103,24 @@ export interface Binding {
   writeWriter(writer: NativeHandle, chunks: readonly Uint8Array[]): Promise<number>;
   finishWriter(writer: NativeHandle): Promise<NativeStoreResult>;
   abortWriter(writer: NativeHandle): void;
+  scanDirectory(
+    dirFd: number,
+    algorithm: number,
+    inlineLimit: number,
+    store: NativeHandle | null,
+    cancel: Int32Array,
+  ): Promise<{ failure: NativeScanFailure; columns: null } | { failure: null; columns: NativeScanColumns }>;
+  fsopen(type: Uint8Array): number;
+  fsconfigFlag(fd: number, key: Uint8Array): number;
+  fsconfigString(fd: number, key: Uint8Array, value: Uint8Array): number;
+  fsconfigFd(fd: number, key: Uint8Array, value: number): number;
+  fsconfigCreate(fd: number): Promise<number>;
+  fsReadLog(fd: number): Buffer | number;
+  fsmount(fd: number, attributes: number): number;
+  moveMount(fd: number, targetFd: number): number;
+  mountSetattr(fd: number, set: number, usernsFd: number): number;
+  unmount(path: Uint8Array, flags: number): Promise<number>;
+  openLoop(imageFd: number): Promise<number>;
 }
 
 /** Places of the compiled addon: a local build, then one shipped in the package. */

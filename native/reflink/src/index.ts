@@ -12,6 +12,7 @@ export {
   syncfs,
 } from "./files.ts";
 export { type LockType, tryFlock, tryOfdLock } from "./locks.ts";
+export { applyIdMap, FsContext, MOUNT_ATTR_RDONLY, moveMount, openLoopDevice, unmount } from "./mount.ts";
 export {
   ObjectStore,
   type ObjectStoreOptions,
@@ -26,10 +27,20 @@ export {
   setNativeThreads,
 } from "./object-store.ts";
 export {
+  SCAN_KINDS,
+  type ScanDirectoryOptions,
+  type ScanFailure,
+  type ScanKind,
+  type ScannedTree,
+  scanDirectory,
+} from "./scan.ts";
+export {
   ALGORITHM_NUMBER,
   DIGEST_BYTES,
   type DigestOutcome,
+  digestFiles,
   enableVerity,
+  type FileDigest,
   type HashName,
   hashImplementations,
   measureVerity,

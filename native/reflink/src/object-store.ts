@@ -112,6 +112,7 @@ export class ObjectStore {
       options.hardlink ?? false,
       options.copy ?? true,
     );
+    handles.set(this, this.#handle);
   }
 
   /**
@@ -205,6 +206,13 @@ export class ObjectWriter {
   }
 }
 
+/** @internal The addon's handle, for other calls that store. */
+export function storeHandle(store: ObjectStore): NativeHandle {
+  return handles.get(store) as NativeHandle;
+}
+
+const handles = new WeakMap<ObjectStore, NativeHandle>();
+
 /** A file for {@link readFiles}; size -1 = whatever it has. */
 export type ReadFile = Pick<SourceFile, "path" | "size">;
 
@@ -267,9 +275,13 @@ function unpackOutcomes(
       inlineOffset += sizes[i] as number;
       return { inline: inline.subarray(start, inlineOffset) };
     }
-    const step = STEPS[outcome - FIRST_STEP] as StoreStep;
-    const errno = errnos[i] as number;
-    const error = errno === 0 ? null : new KernelError(errno, SYSCALLS[step] ?? step, pathOf(i));
-    return { failure: { step, error, actualSize: sizes[i] as number } };
+    return { failure: storeFailure(outcome, errnos[i] as number, sizes[i] as number, pathOf(i)) };
   });
+}
+
+/** @internal A row's outcome number and errno as a failure. */
+export function storeFailure(outcome: number, errno: number, size: number, path?: Uint8Array): StoreFailure {
+  const step = STEPS[outcome - FIRST_STEP] as StoreStep;
+  const error = errno === 0 ? null : new KernelError(errno, SYSCALLS[step] ?? step, path);
+  return { step, error, actualSize: size };
 }

@@ -2,6 +2,7 @@ import { getSystemErrorMap } from "node:util";
 
 /** Names that libuv's table leaves out but the calls of this package return. */
 const EXTRA: ReadonlyMap<number, readonly [string, string]> = new Map([
+  [15, ["ENOTBLK", "block device required"]],
   [37, ["ENOLCK", "no locks available"]],
   [61, ["ENODATA", "no data available"]],
   [129, ["EKEYREJECTED", "key was rejected by service"]],

@@ -32,6 +32,54 @@ export async function verityDigestFds(fds: readonly number[], hash: HashName): P
   );
 }
 
+/** Digest of a file in hexadecimal: as the kernel holds it (`measured`) or as its content hashes; or why there is none. */
+export type FileDigest =
+  | { readonly id: string; readonly measured: boolean }
+  | { readonly failure: "no-verity" | "not-regular" }
+  | { readonly failure: "open" | "read" | "verity"; readonly error: KernelError };
+
+// Numbers shared with cpp/verity_binding.cc.
+const HASHED = 0;
+const MEASURED = 1;
+const FAILURES = ["no-verity", "open", "not-regular", "read", "verity"] as const;
+const SYSCALLS = { open: "openat2", read: "read", verity: "ioctl" } as const;
+
+/**
+ * fs-verity digests of files beneath an open directory, in parallel on the native threads and in the order of `paths`.
+ * No symlink is followed. With `requireVerity` no content is read: a file the kernel has no digest of this hash for is
+ * `no-verity`.
+ *
+ * @param paths byte strings: one character (latin1) for each byte
+ */
+export async function digestFiles(
+  dirFd: number,
+  paths: readonly string[],
+  hash: HashName,
+  options: { readonly requireVerity: boolean },
+): Promise<FileDigest[]> {
+  const length = DIGEST_BYTES[hash];
+  const ends = new Uint32Array(paths.length);
+  let end = 0;
+  paths.forEach((path, i) => {
+    end += path.length;
+    ends[i] = end;
+  });
+  const packed = Buffer.from(paths.join(""), "latin1");
+  const result = await binding.digestFiles(dirFd, packed, ends, ALGORITHM_NUMBER[hash], options.requireVerity);
+  const { digests, outcomes, errnos } = result;
+  return Array.from(outcomes, (outcome, i): FileDigest => {
+    if (outcome === HASHED || outcome === MEASURED) {
+      return { id: digests.toString("hex", i * length, (i + 1) * length), measured: outcome === MEASURED };
+    }
+    const failure = FAILURES[outcome - MEASURED - 1] as (typeof FAILURES)[number];
+    if (failure === "no-verity" || failure === "not-regular") return { failure };
+    return {
+      failure,
+      error: new KernelError(errnos[i] as number, SYSCALLS[failure], Buffer.from(paths[i] as string, "latin1")),
+    };
+  });
+}
+
 /**
  * FS_IOC_ENABLE_VERITY with 4096-byte blocks on a read-only descriptor.
  *

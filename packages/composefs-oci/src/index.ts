@@ -1,7 +1,10 @@
 export { isDigest, type OciDigest, parseDigest } from "./digest.ts";
 export { OciError, type OciErrorCode, type OciErrorOptions } from "./errors.ts";
 export { type ImageConfig, parseConfig } from "./image/config.ts";
+export { type EnsuredImages, ensureImages, type ImageOptions } from "./image/ensure-images.ts";
+export { type FinalImage, type FinalizeOptions, finalizeImage, type ImageParts } from "./image/finalize-image.ts";
 export { type OciImage, openImage } from "./image/image.ts";
+export { imageKey, linkedImages } from "./image/image-refs.ts";
 export { type BrokenTag, type ImageSummary, listImages } from "./image/list-images.ts";
 export { type Descriptor, type Manifest, parseManifest } from "./image/manifest.ts";
 export { resolveImage } from "./image/resolve-image.ts";
@@ -24,3 +27,6 @@ export { type ImportImageOptions, importImage, type PullResult } from "./pull/im
 export { type PullOptions, pull } from "./pull/pull.ts";
 export type { StoreSourceOptions } from "./pull/store-source.ts";
 export { contentId } from "./streams.ts";
+export { type AppliedLayer, applyLayer, type WhiteoutOptions } from "./tree/apply-layer.ts";
+export { type ImageTreeOptions, imageTree, type LayerRef, layersTree } from "./tree/image-tree.ts";
+export { layerDumpfile } from "./tree/layer-dumpfile.ts";

@@ -12,10 +12,10 @@ export interface PlannedLayer {
 
 /**
  * What happens during a pull. `plan` comes once, before any other event of a layer; then per layer either `skip`, or
- * `start`, any number of `progress`, and `done`. `id` is the diff_id, sizes are those of the tar.
+ * `start`, any number of `progress`, and `done`. The stage `erofs` comes only when an image is built. `id` is the diff_id, sizes are those of the tar.
  */
 export type ProgressEvent =
-  | { readonly type: "stage"; readonly stage: "resolve" | "layers" | "commit" }
+  | { readonly type: "stage"; readonly stage: "resolve" | "layers" | "erofs" | "commit" }
   | { readonly type: "plan"; readonly components: readonly PlannedLayer[] }
   | { readonly type: "start"; readonly id: string; readonly bytes: number | null }
   | {

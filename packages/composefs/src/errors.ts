@@ -13,12 +13,24 @@ export type ErrorCode =
   | "VERITY_REQUIRED"
   | "REF_INVALID"
   | "REF_NOT_FOUND"
+  | "REF_AMBIGUOUS"
+  | "IMAGE_NOT_FOUND"
   | "STREAM_NOT_FOUND"
   | "STREAM_CORRUPT"
   | "OBJECT_NOT_FOUND"
   | "OBJECT_CORRUPT"
   | "DIGEST_INVALID"
-  | "ZSTD_VERSION";
+  | "DUMPFILE_INVALID"
+  | "DUMPFILE_UNREPRESENTABLE"
+  | "TREE_INVALID"
+  | "PATH_INVALID"
+  | "PATH_NOT_FOUND"
+  | "ZSTD_VERSION"
+  | "IMAGE_INVALID"
+  | "IMAGE_UNREPRESENTABLE"
+  | "FILE_CHANGED"
+  | "MOUNT_FAILED"
+  | "VERITY_MISMATCH";
 
 /** What an error carries besides its message. */
 export interface ErrorExtras {

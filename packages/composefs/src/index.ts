@@ -1,7 +1,20 @@
 export type { HashName, StoreFailure, StoreMethod, StoreOutcome } from "@composefs/reflink";
+export { escapeField } from "./dumpfile/escape.ts";
+export { type ParseDumpfileOptions, parseDumpfile, parseDumpfileBytes } from "./dumpfile/parse.ts";
+export { type WriteDumpfileOptions, writeDumpfile } from "./dumpfile/write.ts";
+export { type BuildOptions, buildImage, imageId } from "./erofs/build-image.ts";
+export { imageObjects } from "./erofs/image-objects.ts";
+export { type ParseOptions, parseImage } from "./erofs/parse-image.ts";
 export { ComposefsError, type ErrorCode, type ErrorExtras } from "./errors.ts";
 export { type AlgorithmName, algorithmName, parseAlgorithmName } from "./fsverity/algorithm.ts";
 export { isObjectId, type ObjectId, objectPath, parseObjectId } from "./fsverity/object-id.ts";
+export { DetachedMount } from "./mount/detached-mount.ts";
+export { type MountImageOptions, mountImage } from "./mount/mount-image.ts";
+export { type Finding, type FindingKind, findingText } from "./repository/finding.ts";
+export type { FsckOptions } from "./repository/fsck.ts";
+export { type FsckReport, fsckJson, fsckLines, type Tally } from "./repository/fsck-report.ts";
+export type { ChainLink, GcOptions, GcResult, RemovedObject } from "./repository/gc.ts";
+export type { ImageRef, OpenedImage } from "./repository/images.ts";
 export { type InitOptions, type InitOutcome, initRepository } from "./repository/init.ts";
 export type { LockWait } from "./repository/lock.ts";
 export type { ErofsFormats, ErofsVersion } from "./repository/metadata.ts";
@@ -12,7 +25,29 @@ export type { Ref } from "./repository/refs.ts";
 export { type OpenOptions, Repository } from "./repository/repository.ts";
 export { storedId, storeError } from "./repository/store-error.ts";
 export type { Publication } from "./repository/streams.ts";
+export { type ScanOptions, scanDirectory } from "./scan/scan-directory.ts";
 export { type ContentType, contentType } from "./splitstream/format.ts";
 export { parseSplitstream, type Splitstream, type SplitstreamPart } from "./splitstream/reader.ts";
 export { SplitstreamWriter } from "./splitstream/writer.ts";
+export { type AdjustTreeOptions, adjustTree, splitHardLinks } from "./tree/adjust.ts";
+export { checkTree } from "./tree/check.ts";
+export type { XattrMode } from "./tree/filter-xattrs.ts";
+export { lookup } from "./tree/lookup.ts";
+export {
+  type ByteString,
+  byteString,
+  bytesOf,
+  createDirectory,
+  createStat,
+  type Directory,
+  isDirectory,
+  isWhiteout,
+  type Leaf,
+  type LeafContent,
+  type Stat,
+  sortedEntries,
+  type TreeNode,
+} from "./tree/node.ts";
+export { type PrepareTreeOptions, prepareBootTree, prepareTree } from "./tree/prepare.ts";
+export { countLinks, type Visit, walkTree } from "./tree/walk.ts";
 export { unzstd } from "./zstd.ts";

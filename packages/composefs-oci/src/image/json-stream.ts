@@ -48,7 +48,7 @@ export async function readJsonStream(
 }
 
 /** The stream, when it is there and whole; a damaged one counts as absent, so that a pull repairs it. */
-async function findJsonStream(
+export async function findJsonStream(
   repository: Repository,
   kind: "config" | "manifest",
   digest: OciDigest,

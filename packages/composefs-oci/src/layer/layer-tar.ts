@@ -1,8 +1,9 @@
 import { ComposefsError, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
-import { type TarEntry, TarHeaderError, TarParser, type TarType } from "@composefs/tar-header";
+import { TarHeaderError, TarParser } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
+import { checkEntry } from "./check-entry.ts";
 
 /** A stored layer in figures; bytes throughout. */
 export interface LayerSummary {
@@ -77,31 +78,15 @@ export async function summarizeLayer(repository: Repository, diffId: OciDigest):
   };
 }
 
-/** Kinds of entries that stand for a file of a tree. */
-const FILE_TYPES: ReadonlySet<TarType> = new Set([
-  "regular",
-  "continuous",
-  "link",
-  "symlink",
-  "char",
-  "block",
-  "directory",
-  "fifo",
-]);
-
-function checkEntry({ type, device, header, headerOffset, path }: TarEntry, diffId: OciDigest): void {
-  const isDevice = type === "char" || type === "block";
-  if (FILE_TYPES.has(type) && (!isDevice || device !== null)) return;
-  const name = Buffer.from(path).toString("utf8");
-  const flag = String.fromCharCode(header.typeflag);
-  const what = isDevice ? "a device without numbers" : `an entry of the unsupported type '${flag}'`;
-  throw new OciError("LAYER_UNSUPPORTED", `layer ${diffId}: "${name}" at byte ${headerOffset} is ${what}`, {
-    details: { diffId, path: name, offset: headerOffset, typeflag: header.typeflag },
-    hint: "the layer's tar can be read, but no image can be made of it",
-  });
-}
-
-async function openLayer(repository: Repository, diffId: OciDigest): Promise<Splitstream & { readonly id: ObjectId }> {
+/**
+ * Opens a stored layer's splitstream by its diff_id.
+ *
+ * @throws OciError `LAYER_NOT_FOUND`; `LAYER_UNSUPPORTED` no tar; ComposefsError of a damaged stream
+ */
+export async function openLayer(
+  repository: Repository,
+  diffId: OciDigest,
+): Promise<Splitstream & { readonly id: ObjectId }> {
   const name = contentId("layer", diffId);
   let stream: Splitstream & { readonly id: ObjectId };
   try {

@@ -1,26 +1,20 @@
 import { availableParallelism } from "node:os";
-import type { ObjectId, Repository } from "@composefs/core";
+import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
 import pLimit from "p-limit";
 import { digestOf, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
-import { storeJsonStream } from "../image/json-stream.ts";
+import { type FinalizeOptions, finalizeImage } from "../image/finalize-image.ts";
 import { type Manifest, parseManifest } from "../image/manifest.ts";
 import { tagRef } from "../image/tag-name.ts";
 import { addStats, emptyStats, type ImportStats } from "../import-stats.ts";
 import { findLayer } from "../layer/find-layer.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
-import { configRefName, contentId } from "../streams.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
 
 /** Settings of {@link importImage}. */
-export interface ImportImageOptions {
-  /** Name to give to the image; null or absent for none. */
-  readonly tag?: string | null | undefined;
-  readonly onProgress?: ProgressListener | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
+export type ImportImageOptions = FinalizeOptions;
 
 /** An imported image. */
 export interface PullResult {
@@ -31,6 +25,8 @@ export interface PullResult {
   readonly manifestId: ObjectId;
   /** The config's splitstream. */
   readonly configId: ObjectId;
+  /** EROFS images by format, the repository's default first; none for an artifact. */
+  readonly imageIds: ReadonlyMap<ErofsVersion, ObjectId>;
   readonly tag: string | null;
   /** Whether any name in the repository changed; false when everything was there already. */
   readonly changed: boolean;
@@ -49,10 +45,12 @@ interface PlannedImport {
 
 /**
  * Brings an image into the repository: layers that are missing, several at a time, then config and manifest, and only
- * when all of it is on disk their names and the tag. Whatever fails before, nothing has got a name.
+ * when all of it is on disk their names and the tag. A container image gets its EROFS images too. Whatever fails before,
+ * nothing has got a name.
  *
  * @throws OciError `MANIFEST_INVALID`, `MANIFEST_UNSUPPORTED`, `BLOB_DIGEST_MISMATCH`, `LAYER_COUNT_MISMATCH`,
- *   `REF_INVALID`; ComposefsError `REPO_READ_ONLY`; errors of the source; KernelError; rejects with `signal.reason`
+ *   `REF_INVALID`, `LAYER_UNSUPPORTED` no file tree can be made of a layer; ComposefsError `REPO_READ_ONLY`,
+ *   `TREE_INVALID` no `/usr`, `IMAGE_UNREPRESENTABLE`; errors of the source; KernelError; rejects with `signal.reason`
  */
 export async function importImage(
   repository: Repository,
@@ -60,7 +58,7 @@ export async function importImage(
   options: ImportImageOptions = {},
 ): Promise<PullResult> {
   const { tag = null, onProgress, signal } = options;
-  const ref = tag === null ? null : tagRef(tag);
+  if (tag !== null) tagRef(tag);
   repository.ensureWritable();
   const manifest = parseManifest(source.manifest);
   const manifestDigest = digestOf(source.manifest);
@@ -78,31 +76,21 @@ export async function importImage(
   await storeLayers(plan, onProgress, signal);
   signal?.throwIfAborted();
 
-  onProgress?.({ type: "stage", stage: "commit" });
-  const layerRefs = plan.map(({ diffId, stored }) => [diffId, (stored as StoredLayer).id] as const);
-  const configId = await storeJsonStream(repository, {
-    kind: "config",
-    digest: configDigest,
-    bytes: source.config,
-    refs: layerRefs,
-  });
-  const manifestId = await storeJsonStream(repository, {
-    kind: "manifest",
-    digest: manifestDigest,
-    bytes: source.manifest,
-    refs: [[configRefName(configDigest), configId], ...layerRefs],
-  });
-  const manifestName = contentId("manifest", manifestDigest);
-  const changed = await repository.publish({
-    streams: [
-      ...layerRefs.map(([diffId, id]) => ({ contentId: contentId("layer", diffId), id })),
-      { contentId: contentId("config", configDigest), id: configId },
-      { contentId: manifestName, id: manifestId },
-    ],
-    refs: ref === null ? [] : [{ name: ref, contentId: manifestName }],
-  });
+  const ids = new Map(plan.map(({ diffId, stored }) => [diffId, (stored as StoredLayer).id]));
+  const final = await finalizeImage(
+    repository,
+    {
+      kind: manifest.kind,
+      manifestDigest,
+      manifest: source.manifest,
+      configDigest,
+      config: source.config,
+      layers: source.layers.map(({ diffId }) => ({ diffId, id: ids.get(diffId) as ObjectId })),
+    },
+    options,
+  );
   const stats = sumStats(plan, source.layers.length);
-  return { kind: manifest.kind, manifestDigest, configDigest, manifestId, configId, tag, changed, stats };
+  return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, stats };
 }
 
 function checkConfig(config: Uint8Array, expected: OciDigest): void {

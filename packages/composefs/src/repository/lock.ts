@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { tryFlock } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
+import { lockHolders } from "./lock-holders.ts";
 
 /** How long to wait for a lock. */
 export interface LockWait {
@@ -31,11 +32,19 @@ export async function lockRepository(
     if (tryFlock(fd, type)) return;
     const left = deadline - performance.now();
     if (left <= 0) {
-      throw new ComposefsError("REPO_LOCKED", `repository ${path}: no ${type} lock within ${lockTimeoutMs} ms`, {
-        details: { path, type },
-        hint: "another process uses the repository; wait for it to end",
-      });
+      throw lockedError(fd, type, path, lockTimeoutMs ?? 0);
     }
     await sleep(Math.min(pause, left), undefined, signal ? { signal } : {});
   }
+}
+
+function lockedError(fd: number, type: string, path: string, lockTimeoutMs: number): ComposefsError {
+  const holders = lockHolders(fd);
+  const names = holders.map(({ pid, command }) => `process ${pid}${command === null ? "" : ` (${command})`}`);
+  const who = names.length === 0 ? "another process" : names.join(", ");
+  return new ComposefsError(
+    "REPO_LOCKED",
+    `repository ${path}: no ${type} lock within ${lockTimeoutMs} ms; ${who} holds it`,
+    { details: { path, type, holders }, hint: "wait for it to end, or allow more time" },
+  );
 }

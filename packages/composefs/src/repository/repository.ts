@@ -1,7 +1,8 @@
 import { accessSync, closeSync, constants, openSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { HashName } from "@composefs/reflink";
+import { type HashName, tryFlock } from "@composefs/reflink";
+import { imageObjects } from "../erofs/image-objects.ts";
 import { ComposefsError } from "../errors.ts";
 import { algorithmName } from "../fsverity/algorithm.ts";
 import type { ObjectId } from "../fsverity/object-id.ts";
@@ -9,10 +10,14 @@ import type { ContentType } from "../splitstream/format.ts";
 import { parseSplitstream, type Splitstream } from "../splitstream/reader.ts";
 import { SplitstreamWriter } from "../splitstream/writer.ts";
 import { atPath, fdPath, hasCode } from "./directory.ts";
+import { checkRepository, type FsckOptions } from "./fsck.ts";
+import type { FsckReport } from "./fsck-report.ts";
+import { type ChainLink, collectGarbage, explainObject, type GcOptions, type GcResult } from "./gc.ts";
+import { type ImageRef, listImages, type OpenedImage, resolveImage } from "./images.ts";
 import { type LockWait, lockRepository } from "./lock.ts";
 import type { ErofsFormats, Metadata } from "./metadata.ts";
 import { METADATA_NAME, readMetadata, requiresVerity } from "./metadata-file.ts";
-import type { Category } from "./names.ts";
+import { type Category, checkRefName } from "./names.ts";
 import { Objects } from "./objects.ts";
 import { upgradeOldRepository } from "./old-format.ts";
 import { deleteRef, listEntries, listRefs, type Ref, readRef } from "./refs.ts";
@@ -41,6 +46,8 @@ export class Repository {
   readonly verity: boolean;
   readonly objects: Objects;
   readonly #fd: number;
+  #locked = true;
+  #closed = false;
   readonly #unknownFeatures: readonly string[];
 
   private constructor(path: string, fd: number, metadata: Metadata, verity: boolean) {
@@ -117,9 +124,100 @@ export class Repository {
     return new SplitstreamWriter(this.hash, type);
   }
 
-  /** Gives names to stored splitstreams: syncfs once, entries, then refs. @returns whether any name changed */
+  /**
+   * Gives names to stored splitstreams and images: syncfs once, entries, then refs.
+   *
+   * @returns whether any name changed
+   * @throws ComposefsError `REF_INVALID`; `REPO_LOCKED` this handle lost its lock in a {@link Repository.gc} that failed,
+   *   so what it stored may be gone
+   */
   async publish(publication: Publication): Promise<boolean> {
+    if (!this.#locked) {
+      throw new ComposefsError("REPO_LOCKED", `repository ${this.path}: this handle no longer holds its lock`, {
+        details: { path: this.path },
+        hint: "open the repository anew",
+      });
+    }
     return publish(this.#fd, publication);
+  }
+
+  /**
+   * Stores an EROFS image and names it by its id, with `name` also by a ref.
+   *
+   * @param options.checked the bytes are known to be an image, such as one just built; default false: they are parsed
+   * @throws ComposefsError `IMAGE_INVALID`, `REF_INVALID`, `REPO_READ_ONLY`, `REPO_LOCKED`, `VERITY_UNSUPPORTED`;
+   *   KernelError. The image has no name then
+   */
+  async storeImage(
+    bytes: Uint8Array,
+    options: { readonly name?: string | undefined; readonly checked?: boolean | undefined } = {},
+  ): Promise<ObjectId> {
+    this.ensureWritable();
+    if (options.name !== undefined) checkRefName(options.name);
+    if (!options.checked) imageObjects(bytes, this.hash);
+    const id = await this.objects.put(bytes, options.name === undefined ? "image" : `image ${options.name}`);
+    await this.publish({ images: [{ id, name: options.name }] });
+    return id;
+  }
+
+  /** Refs to images, sorted bytewise by name. */
+  listImages(): ImageRef[] {
+    return listImages(this.#fd, this.hash);
+  }
+
+  /**
+   * Id of the image that `refs/NAME`, NAME, `<hash>:<hex>`, hex, or at least eight first digits of it mean.
+   *
+   * @throws ComposefsError `IMAGE_NOT_FOUND`, `REF_AMBIGUOUS`, `REF_INVALID`, `REPO_CORRUPT`
+   */
+  resolveImage(name: string): ObjectId {
+    return resolveImage(this.#fd, this.hash, name);
+  }
+
+  /**
+   * Reads an image, by a name as for {@link Repository.resolveImage}, and checks it against its id.
+   *
+   * @throws ComposefsError as resolveImage; `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`
+   */
+  async openImage(name: string): Promise<OpenedImage> {
+    const id = this.resolveImage(name);
+    return { id, bytes: await this.objects.read(id) };
+  }
+
+  /** Objects an image refers to, each once, sorted. @throws ComposefsError as openImage; `IMAGE_INVALID` */
+  async imageObjects(name: string): Promise<ObjectId[]> {
+    const { bytes } = await this.openImage(name);
+    return [...new Set(imageObjects(bytes, this.hash))].sort();
+  }
+
+  /**
+   * Removes what no ref and no root keeps alive (repository.md §5). Takes the exclusive lock for it, in place of this
+   * handle's shared one: nothing else may be under way on this handle, and what it stored and did not publish goes, too.
+   * A dry run keeps the shared lock.
+   *
+   * @throws ComposefsError `REPO_LOCKED` others use the repository, and `lockTimeoutMs` is over; `REF_NOT_FOUND`,
+   *   `REF_AMBIGUOUS` a root means nothing; `REPO_READ_ONLY`; `REPO_CORRUPT`. Nothing has been removed then
+   */
+  async gc(options: GcOptions & LockWait = {}): Promise<GcResult> {
+    if (options.dryRun) return collectGarbage(this.#check(), options);
+    this.ensureWritable();
+    return this.#exclusively(options, () => collectGarbage(this.#check(), options));
+  }
+
+  /** Names from a root to an object, its own path last; null when gc would remove it. @throws ComposefsError as gc */
+  async why(id: ObjectId, options: Pick<GcOptions, "roots" | "signal"> = {}): Promise<ChainLink[] | null> {
+    return explainObject(this.#check(), id, options);
+  }
+
+  /**
+   * Checks everything in the repository (repository.md §6). A repair takes the exclusive lock, as {@link Repository.gc}.
+   *
+   * @throws ComposefsError for a repair `REPO_LOCKED`, `REPO_READ_ONLY`; node:fs errors
+   */
+  async fsck(options: FsckOptions & LockWait = {}): Promise<FsckReport> {
+    if (!options.repair) return checkRepository(this.#check(), options);
+    this.ensureWritable();
+    return this.#exclusively(options, () => checkRepository(this.#check(), options));
   }
 
   /**
@@ -189,8 +287,10 @@ export class Repository {
     deleteRef(this.#fd, category, name);
   }
 
-  /** Releases the lock and all descriptors. */
+  /** Releases the lock and all descriptors; harmless when done before. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     this.objects.close();
     closeSync(this.#fd);
   }
@@ -198,6 +298,22 @@ export class Repository {
   /** As {@link Repository.close}, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #check() {
+    const { path, hash, verity } = this;
+    return { repositoryFd: this.#fd, path, hash, verity, readImage: imageObjects };
+  }
+
+  // flock(2) gives up the one lock before it asks for the other, and the way back can meet somebody's exclusive lock.
+  async #exclusively<T>(wait: LockWait, work: () => Promise<T>): Promise<T> {
+    this.#locked = false;
+    try {
+      await lockRepository(this.#fd, "exclusive", this.path, wait);
+      return await work();
+    } finally {
+      this.#locked = tryFlock(this.#fd, "shared");
+    }
   }
 
   async *#expand(parts: readonly (Uint8Array | ObjectId)[]): AsyncGenerator<Uint8Array> {

@@ -1,8 +1,9 @@
 import { type HashName, syncfs } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
-import { isObjectId, type ObjectId, objectPath } from "../fsverity/object-id.ts";
+import { type ObjectId, objectPath } from "../fsverity/object-id.ts";
 import { fdPath, placeSymlink, readLink } from "./directory.ts";
-import { checkEntryName, checkRefName } from "./names.ts";
+import { type Category, checkEntryName, checkRefName } from "./names.ts";
+import { idOfLinkText } from "./object-files.ts";
 import { readRef, setRef } from "./refs.ts";
 
 /** Names to give once the objects behind them are on disk. */
@@ -11,42 +12,55 @@ export interface Publication {
   readonly streams?: readonly { readonly contentId: string; readonly id: ObjectId }[];
   /** Refs beneath `streams/refs/`, set after the entries. */
   readonly refs?: readonly { readonly name: string; readonly contentId: string }[];
+  /** EROFS images: entries of `images/`, and where they have a name refs beneath `images/refs/`. */
+  readonly images?: readonly { readonly id: ObjectId; readonly name?: string | undefined }[];
 }
 
 /**
- * Makes stored splitstreams visible: syncfs once, then the entries in order, then the refs.
+ * Makes stored splitstreams and images visible: syncfs once, then the entries in order, then the refs.
  *
  * @returns whether any name changed
  * @throws ComposefsError `REF_INVALID`, before anything is written
  */
 export async function publish(repositoryFd: number, publication: Publication): Promise<boolean> {
-  const { streams = [], refs = [] } = publication;
-  for (const { contentId } of [...streams, ...refs]) checkEntryName(contentId);
-  for (const { name } of refs) checkRefName(name);
-  const news = streams.filter(
-    ({ contentId, id }) => readLink(fdPath(repositoryFd, "streams", contentId)) !== linkText(id),
+  const { streams = [], refs = [], images = [] } = publication;
+  const entries = [
+    ...streams.map(({ contentId, id }) => ({ category: "streams" as const, entry: checkEntryName(contentId), id })),
+    ...images.map(({ id }) => ({ category: "images" as const, entry: id as string, id })),
+  ];
+  const names: { category: Category; name: string; entry: string }[] = [
+    ...refs.map(({ name, contentId }) => ({ category: "streams" as const, name, entry: checkEntryName(contentId) })),
+    ...images.flatMap(({ id, name }) => (name === undefined ? [] : [{ category: "images" as const, name, entry: id }])),
+  ];
+  for (const { name } of names) checkRefName(name);
+  const news = entries.filter(
+    ({ category, entry, id }) => readLink(fdPath(repositoryFd, category, entry)) !== linkText(id),
   );
   if (news.length > 0) await syncfs(repositoryFd);
   let changed = false;
-  for (const { contentId, id } of news) {
+  for (const { category, entry, id } of news) {
     const target = ["objects", ...objectPath(id).split("/")];
-    changed = placeSymlink(repositoryFd, ["streams", contentId], target) || changed;
+    changed = placeSymlink(repositoryFd, [category, entry], target) || changed;
   }
-  for (const { name, contentId } of refs) changed = setRef(repositoryFd, "streams", name, contentId) || changed;
+  for (const { category, name, entry } of names) changed = setRef(repositoryFd, category, name, entry) || changed;
   return changed;
+}
+
+/** Id that a first-level entry points to, by its link alone; null when there is none. @throws ComposefsError `REPO_CORRUPT` */
+export function entryId(repositoryFd: number, category: Category, entry: string, hash: HashName): ObjectId | null {
+  const text = readLink(fdPath(repositoryFd, category, checkEntryName(entry)));
+  if (text === null) return null;
+  const id = idOfLinkText(text, hash);
+  if (id !== null) return id;
+  throw new ComposefsError("REPO_CORRUPT", `${category}/${entry} points to '${text}', which is no ${hash} object`, {
+    details: { category, entry, text },
+    hint: "remove the link and import its source again",
+  });
 }
 
 /** Id of the splitstream with this content identifier, by its link alone; null when there is none. */
 export function streamId(repositoryFd: number, contentId: string, hash: HashName): ObjectId | null {
-  const text = readLink(fdPath(repositoryFd, "streams", checkEntryName(contentId)));
-  if (text === null) return null;
-  const match = /^\.\.\/objects\/([0-9a-f]{2})\/([0-9a-f]+)$/.exec(text);
-  const id = match ? `${match[1]}${match[2]}` : "";
-  if (isObjectId(id, hash)) return id;
-  throw new ComposefsError("REPO_CORRUPT", `streams/${contentId} points to '${text}', which is no ${hash} object`, {
-    details: { contentId, text },
-    hint: "remove the link and import its source again",
-  });
+  return entryId(repositoryFd, "streams", contentId, hash);
 }
 
 /**

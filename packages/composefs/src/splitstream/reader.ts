@@ -29,6 +29,12 @@ export interface Splitstream {
   parts(): Generator<SplitstreamPart>;
 }
 
+/** Whether bytes start as a splitstream file does, of either header layout. */
+export function isSplitstream(bytes: Uint8Array): boolean {
+  const at = (offset: number): boolean => Buffer.compare(bytes.subarray(offset, offset + MAGIC.length), MAGIC) === 0;
+  return at(0) || at(OLD_OFFSET.magic);
+}
+
 /**
  * Parses a splitstream file, of the present or the first header layout.
  *
@@ -57,10 +63,8 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
   };
 
   if (bytes.length < OFFSET.infoRange + 16) throw corrupt(`${bytes.length} bytes are too few for a header`);
+  if (!isSplitstream(bytes)) throw corrupt("no splitstream magic", 0);
   const current = bytes.subarray(0, MAGIC.length).equals(MAGIC);
-  if (!current && !bytes.subarray(OLD_OFFSET.magic, OLD_OFFSET.magic + MAGIC.length).equals(MAGIC)) {
-    throw corrupt("no splitstream magic", 0);
-  }
   const at = current ? OFFSET : OLD_OFFSET;
   const field = (offset: number, expected: number, what: string): void => {
     const found = bytes.readUInt8(offset);

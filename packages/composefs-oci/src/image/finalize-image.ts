@@ -1,0 +1,117 @@
+import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
+import type { OciDigest } from "../digest.ts";
+import { configRefName, contentId } from "../streams.ts";
+import type { LayerRef } from "../tree/image-tree.ts";
+import { type EnsuredImages, ensureImages, type ImageOptions } from "./ensure-images.ts";
+import { IMAGE_KEYS, imageRefs } from "./image-refs.ts";
+import { findJsonStream, storeJsonStream } from "./json-stream.ts";
+import { tagRef } from "./tag-name.ts";
+
+/** An image whose layers are stored. */
+export interface ImageParts {
+  readonly kind: "container" | "artifact";
+  readonly manifestDigest: OciDigest;
+  readonly manifest: Uint8Array;
+  readonly configDigest: OciDigest;
+  readonly config: Uint8Array;
+  /** In the order of the config's diff_ids, repeated ones too. */
+  readonly layers: readonly LayerRef[];
+}
+
+/** Settings of {@link finalizeImage}. */
+export interface FinalizeOptions extends ImageOptions {
+  /** Name to give to the image; null or absent for none. */
+  readonly tag?: string | null | undefined;
+}
+
+/** What the repository has of an image now. */
+export interface FinalImage {
+  /** The config's splitstream. */
+  readonly configId: ObjectId;
+  /** The manifest's splitstream. */
+  readonly manifestId: ObjectId;
+  /** EROFS images by format, the repository's default first; none for an artifact. */
+  readonly imageIds: ReadonlyMap<ErofsVersion, ObjectId>;
+  /** Whether any name in the repository changed. */
+  readonly changed: boolean;
+}
+
+/**
+ * Makes an image of stored layers: its EROFS images, the streams of config and manifest, and only when all of it is on
+ * disk the names, layers, tag and all, in one go. What is there already is kept, images of other formats too, so that
+ * doing it twice changes nothing. Whatever fails, nothing has got a name.
+ *
+ * @throws as {@link ensureImages}; OciError `REF_INVALID`
+ * @see oci.md §3.3, §11.3
+ */
+export async function finalizeImage(
+  repository: Repository,
+  image: ImageParts,
+  options: FinalizeOptions = {},
+): Promise<FinalImage> {
+  const { kind, manifestDigest, configDigest, layers } = image;
+  const { tag = null, onProgress, signal } = options;
+  const ref = tag === null ? null : tagRef(tag);
+  const present = await findJsonStream(repository, "config", configDigest);
+  const configRefs = present?.namedRefs ?? new Map<string, ObjectId>();
+  const layerRefs = distinctLayers(layers);
+  const images = kind === "container" ? await ensureImages(repository, layers, configRefs, options) : null;
+  signal?.throwIfAborted();
+  onProgress?.({ type: "stage", stage: "commit" });
+  // The reference stores the streams without images first, and its objects stay until a collection (oci.md §3.3).
+  if (present === null && images !== null) await storeStreams(repository, image, layerRefs, layerRefs);
+
+  const imageAndBootRefs = images === null ? [] : refsAfterLayers(repository, images, layerRefs, configRefs);
+  const final = await storeStreams(repository, image, layerRefs, [...layerRefs, ...imageAndBootRefs]);
+  signal?.throwIfAborted();
+  const manifestName = contentId("manifest", manifestDigest);
+  const changed = await repository.publish({
+    images: [...(images?.all.values() ?? [])].map((id) => ({ id })),
+    streams: [
+      ...layerRefs.map(([diffId, id]) => ({ contentId: contentId("layer", diffId), id })),
+      { contentId: contentId("config", configDigest), id: final.configId },
+      { contentId: manifestName, id: final.manifestId },
+    ],
+    refs: ref === null ? [] : [{ name: ref, contentId: manifestName }],
+  });
+  return { ...final, imageIds: images?.wanted ?? new Map(), changed };
+}
+
+type NamedRef = readonly [name: string, id: ObjectId];
+
+async function storeStreams(
+  repository: Repository,
+  { manifestDigest, manifest, configDigest, config }: ImageParts,
+  layerRefs: readonly NamedRef[],
+  configRefs: readonly NamedRef[],
+): Promise<{ readonly configId: ObjectId; readonly manifestId: ObjectId }> {
+  const configId = await storeJsonStream(repository, {
+    kind: "config",
+    digest: configDigest,
+    bytes: config,
+    refs: configRefs,
+  });
+  const manifestId = await storeJsonStream(repository, {
+    kind: "manifest",
+    digest: manifestDigest,
+    bytes: manifest,
+    refs: [[configRefName(configDigest), configId], ...layerRefs],
+  });
+  return { configId, manifestId };
+}
+
+function distinctLayers(layers: readonly LayerRef[]): (readonly [OciDigest, ObjectId])[] {
+  return [...new Map(layers.map(({ diffId, id }) => [diffId, id]))];
+}
+
+/** What a config's stream names after its layers: the images, then whatever else it named, boot images, by name. */
+function refsAfterLayers(
+  repository: Repository,
+  images: EnsuredImages,
+  layerRefs: readonly NamedRef[],
+  configRefs: ReadonlyMap<string, ObjectId>,
+): NamedRef[] {
+  const known = new Set([...layerRefs.map(([name]) => name), ...IMAGE_KEYS]);
+  const others = [...configRefs].filter(([name]) => !known.has(name));
+  return [...imageRefs(images.all, repository.erofs), ...others.sort(([a], [b]) => (a < b ? -1 : 1))];
+}

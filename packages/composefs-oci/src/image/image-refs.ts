@@ -1,0 +1,58 @@
+import type { ErofsFormats, ErofsVersion, ObjectId, Repository } from "@composefs/core";
+
+/** Name of the config stream's reference to an EROFS image; formats 0 and 1 share one (oci.md §3.1). */
+export function imageKey(version: ErofsVersion): string {
+  return version === 2 ? "composefs.image" : "composefs.image.v1";
+}
+
+/** Names of the references to EROFS images, in the order a config's stream has them. */
+export const IMAGE_KEYS: readonly string[] = [imageKey(2), imageKey(1)];
+
+/** EROFS formats an image gets: those of the repository, its default first, or the one asked for. */
+export function wantedFormats({ default: main, extra }: ErofsFormats, only?: ErofsVersion): ErofsVersion[] {
+  return only === undefined ? [...new Set([main, ...extra])] : [only];
+}
+
+/**
+ * References to images for a config's stream. Where formats 0 and 1 are both there, the one the repository prefers gets
+ * the name (oci.md §11.3).
+ */
+export function imageRefs(
+  images: ReadonlyMap<ErofsVersion, ObjectId>,
+  formats: ErofsFormats,
+): (readonly [key: string, id: ObjectId])[] {
+  const byPreference = new Set([...wantedFormats(formats), ...images.keys()]);
+  const refs = new Map<string, ObjectId>();
+  for (const version of byPreference) {
+    const id = images.get(version);
+    const key = imageKey(version);
+    if (id !== undefined && !refs.has(key)) refs.set(key, id);
+  }
+  return IMAGE_KEYS.flatMap((key) => {
+    const id = refs.get(key);
+    return id === undefined ? [] : [[key, id] as const];
+  });
+}
+
+/** Format of an image by its header (erofs-image.md §2.2); null for what is no image of ours. */
+export function imageFormat(bytes: Uint8Array): ErofsVersion | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 16 || view.getUint32(0, true) !== 0xd078629a) return null;
+  const version = view.getUint32(12, true);
+  return version === 0 || version === 1 || version === 2 ? version : null;
+}
+
+/** The images a config's stream names that are there and whole, by format. */
+export async function linkedImages(
+  repository: Repository,
+  configRefs: ReadonlyMap<string, ObjectId>,
+): Promise<Map<ErofsVersion, ObjectId>> {
+  const images = new Map<ErofsVersion, ObjectId>();
+  for (const key of IMAGE_KEYS) {
+    const id = configRefs.get(key);
+    if (id === undefined || !repository.objects.has(id)) continue;
+    const format = imageFormat(await repository.objects.read(id));
+    if (format !== null && imageKey(format) === key) images.set(format, id);
+  }
+  return images;
+}

@@ -1,0 +1,144 @@
+import {
+  type ByteString,
+  byteString,
+  createStat,
+  type LeafContent,
+  type ObjectId,
+  type Splitstream,
+  type Stat,
+} from "@composefs/core";
+import { type TarEntry, TarHeaderError, TarParser } from "@composefs/tar-header";
+import type { OciDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import { checkEntry } from "../layer/check-entry.ts";
+import { INLINE_MAX_BYTES } from "../layer/layer-writer.ts";
+
+/** One entry of a layer's tar as it goes into a tree. */
+export interface LayerEntry {
+  /** As in the tar, nothing normalised. */
+  readonly path: ByteString;
+  /** Place of its header in the tar, in bytes. */
+  readonly offset: number;
+  readonly stat: Stat;
+  readonly content: LayerEntryContent;
+}
+
+/** What an entry is; the target of a hard link is a path as in the tar. */
+export type LayerEntryContent =
+  | LeafContent
+  | { readonly kind: "directory" }
+  | { readonly kind: "link"; readonly target: ByteString };
+
+/**
+ * The entries of a layer's splitstream in tar order. Objects are not read: a file above the inline limit is its object
+ * and the size its header gives. Nothing yielded holds on to the stream's buffers.
+ *
+ * @throws OciError `LAYER_UNSUPPORTED` an entry no tree can have, or content inline that belongs in an object or the other
+ *   way round; `TAR_MALFORMED` and the other codes of a tar; ComposefsError `STREAM_CORRUPT`
+ * @see oci.md §4.2
+ */
+export function* layerEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEntry, void, undefined> {
+  try {
+    yield* readEntries(stream, diffId);
+  } catch (error) {
+    if (!(error instanceof TarHeaderError)) throw error;
+    throw new OciError(error.code, `layer ${diffId}: ${error.message}`, {
+      details: { ...error.details, layer: diffId },
+      cause: error.cause,
+    });
+  }
+}
+
+function* readEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEntry, void, undefined> {
+  const parser = new TarParser();
+  /** A file whose content is still to come, and what there is of it. */
+  let file: TarEntry | null = null;
+  let pieces: Uint8Array[] = [];
+  for (const part of stream.parts()) {
+    if ("object" in part) {
+      if (file === null || file.size <= INLINE_MAX_BYTES || parser.remaining !== file.size) {
+        throw misplaced(diffId, parser.offset, `object ${part.object} stands where no file of its size begins`);
+      }
+      parser.skip(file.size);
+      yield layerEntry(file, externalContent(part.object, file.size));
+      file = null;
+      continue;
+    }
+    for (const event of parser.push(part.inline)) {
+      if (event.type === "entry") {
+        const { entry } = event;
+        checkEntry(entry, diffId);
+        if (entry.isFile && entry.size > 0) file = entry;
+        else yield layerEntry(entry, contentOf(entry));
+      } else if (event.type === "data" && file !== null) {
+        if (file.size > INLINE_MAX_BYTES) {
+          throw misplaced(diffId, file.headerOffset, `a file of ${file.size} bytes is inline, expected an object`);
+        }
+        pieces.push(event.bytes);
+        if (event.remaining > 0) continue;
+        yield layerEntry(file, { kind: "inline", bytes: Buffer.concat(pieces) });
+        file = null;
+        pieces = [];
+      }
+    }
+  }
+  parser.finish();
+}
+
+function externalContent(id: ObjectId, size: number): LeafContent {
+  return { kind: "external", id, size: BigInt(size) };
+}
+
+function layerEntry(entry: TarEntry, content: LayerEntryContent): LayerEntry {
+  const { mode, uid, gid, mtime } = entry;
+  const stat = createStat({
+    // Some tars have the file type's bits here too (oci.md §2.3).
+    mode: mode % 0o10000,
+    uid,
+    gid,
+    mtimeSeconds: BigInt(mtime.sec),
+    mtimeNanoseconds: mtime.nsec,
+  });
+  for (const [name, value] of entry.xattrs) stat.xattrs.set(name as ByteString, new Uint8Array(value));
+  return { path: byteString(entry.path), offset: entry.headerOffset, stat, content };
+}
+
+/** Content of an entry that is no file, or an empty one; {@link checkEntry} has let only these types pass. */
+function contentOf({ type, linkPath, device }: TarEntry): LayerEntryContent {
+  const target = linkPath ?? new Uint8Array(0);
+  switch (type) {
+    case "directory":
+    case "fifo":
+      return { kind: type };
+    case "link":
+      return { kind: "link", target: byteString(target) };
+    case "symlink":
+      return { kind: "symlink", target: new Uint8Array(target) };
+    case "char":
+    case "block":
+      return { kind: type, rdev: deviceNumber(device?.major ?? 0, device?.minor ?? 0) };
+    default:
+      return { kind: "inline", bytes: new Uint8Array(0) };
+  }
+}
+
+/**
+ * A device as st_rdev gives it (erofs-image.md §1.1): low 8 bits of the minor, 12 of the major, the rest of the minor,
+ * and beyond 32 bits, where no image can hold it, the rest of the major.
+ */
+function deviceNumber(major: number, minor: number): bigint {
+  const [lowMinor, lowMajor] = [minor % 0x100, major % 0x1000];
+  return (
+    BigInt(lowMinor) +
+    BigInt(lowMajor) * 0x100n +
+    BigInt(minor - lowMinor) * 0x1000n +
+    BigInt(major - lowMajor) * 0x1_0000_0000n
+  );
+}
+
+function misplaced(diffId: OciDigest, offset: number, what: string): OciError {
+  return new OciError("LAYER_UNSUPPORTED", `layer ${diffId}: at byte ${offset} of the tar ${what}`, {
+    details: { layer: diffId, offset },
+    hint: "the layer's splitstream was not made by an import; import the layer again",
+  });
+}

@@ -1,0 +1,224 @@
+import { idLength } from "../fsverity/object-id.ts";
+import { isDirectory, type TreeNode } from "../tree/node.ts";
+import {
+  BLOCK_BYTES,
+  COMPACT,
+  DIRENT_BYTES,
+  EXTENDED,
+  FEATURE_COMPAT,
+  FLAG_HAS_ACL,
+  HEADER,
+  HEADER_MAGIC,
+  HEADER_VERSION,
+  INODE,
+  LAYOUT,
+  NO_CHUNK,
+  SLOT_BYTES,
+  SUPERBLOCK,
+  SUPERBLOCK_MAGIC,
+  TYPE_MODES,
+  XATTR_ENTRY_BYTES,
+  XATTR_HEADER_BYTES,
+} from "./format.ts";
+import type { InodeShapes } from "./inode-shape.ts";
+import type { InodeTable } from "./inode-table.ts";
+import type { Placement } from "./place-inodes.ts";
+import type { XattrLists } from "./xattr-lists.ts";
+import { metacopyHeader, type Xattr } from "./xattr-pool.ts";
+
+const SLASH = 0x2f;
+const HEADER_SHA256 = Uint8Array.from(metacopyHeader("sha256"));
+const HEADER_SHA512 = Uint8Array.from(metacopyHeader("sha512"));
+
+/** Everything that is known of an image before its bytes. */
+export interface ImagePlan {
+  readonly version: 0 | 1 | 2;
+  readonly table: InodeTable;
+  /** Ids in inode order. */
+  readonly order: Uint32Array;
+  readonly xattrs: XattrLists;
+  readonly shapes: InodeShapes;
+  readonly placement: Placement;
+}
+
+interface Output {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+}
+
+/** Writes the bytes of a planned image. */
+export function emitImage(plan: ImagePlan): Uint8Array {
+  const bytes = Buffer.alloc(plan.placement.end);
+  const out = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+  emitSuperblock(out, plan);
+  for (let ino = 0; ino < plan.order.length; ino++) emitInode(out, plan, plan.order[ino] as number, ino);
+  let at = plan.placement.inodesEnd;
+  for (const xattr of plan.xattrs.shared) at = emitXattr(out, at, xattr);
+  return bytes;
+}
+
+function emitSuperblock({ view }: Output, { version, order, xattrs, shapes, placement }: ImagePlan): void {
+  view.setUint32(HEADER.magic, HEADER_MAGIC, true);
+  view.setUint32(HEADER.headerVersion, HEADER_VERSION, true);
+  view.setUint32(HEADER.version, version, true);
+  view.setUint32(SUPERBLOCK.magic, SUPERBLOCK_MAGIC, true);
+  view.setUint32(SUPERBLOCK.featureCompat, FEATURE_COMPAT, true);
+  view.setUint8(SUPERBLOCK.lgBlockSize, Math.log2(BLOCK_BYTES));
+  view.setUint16(SUPERBLOCK.rootNid, (placement.inodes[0] as number) / SLOT_BYTES, true);
+  view.setBigUint64(SUPERBLOCK.inodes, BigInt(order.length), true);
+  view.setUint32(SUPERBLOCK.blocks, placement.end / BLOCK_BYTES, true);
+  if (version === 2) return;
+  view.setUint32(HEADER.flags, xattrs.hasAcl ? FLAG_HAS_ACL : 0, true);
+  view.setBigInt64(SUPERBLOCK.buildTime, shapes.least.seconds, true);
+  view.setUint32(SUPERBLOCK.buildTimeNanoseconds, shapes.least.nanoseconds, true);
+  view.setUint32(SUPERBLOCK.xattrBlock, Math.floor(placement.inodesEnd / BLOCK_BYTES), true);
+}
+
+function emitInode(out: Output, plan: ImagePlan, id: number, index: number): void {
+  const { view } = out;
+  const { table, xattrs, shapes, placement, version } = plan;
+  const node = table.nodes[id] as TreeNode;
+  const { stat } = node;
+  const at = placement.inodes[id] as number;
+  const headerBytes = shapes.headerBytes[id] as number;
+  const areaBytes = xattrs.areaBytes[id] as number;
+  const isExtended = headerBytes === EXTENDED.bytes;
+  view.setUint16(at + INODE.format, (isExtended ? 1 : 0) + 2 * (shapes.layouts[id] as number), true);
+  view.setUint16(at + INODE.xattrCount, areaBytes === 0 ? 0 : 1 + (areaBytes - XATTR_HEADER_BYTES) / 4, true);
+  view.setUint16(at + INODE.mode, (TYPE_MODES[shapes.types[id] as number] as number) + stat.mode, true);
+  view.setUint32(at + INODE.info, infoOf(shapes, placement, id), true);
+  view.setUint32(at + INODE.ino, version === 2 ? at / SLOT_BYTES : index, true);
+  if (isExtended) {
+    emitSize(view, at + INODE.size, node, shapes.sizes[id] as number);
+    view.setUint32(at + EXTENDED.uid, stat.uid, true);
+    view.setUint32(at + EXTENDED.gid, stat.gid, true);
+    view.setBigInt64(at + EXTENDED.mtime, stat.mtimeSeconds, true);
+    view.setUint32(at + EXTENDED.mtimeNanoseconds, version === 2 ? 0 : stat.mtimeNanoseconds, true);
+    view.setUint32(at + EXTENDED.nlink, table.links[id] as number, true);
+  } else {
+    view.setUint32(at + INODE.size, shapes.sizes[id] as number, true);
+    view.setUint16(at + COMPACT.nlink, table.links[id] as number, true);
+    view.setUint16(at + COMPACT.uid, stat.uid, true);
+    view.setUint16(at + COMPACT.gid, stat.gid, true);
+  }
+  if (areaBytes > 0) emitXattrs(out, at + headerBytes, xattrs, id);
+  emitData(out, plan, id, at + headerBytes + areaBytes);
+}
+
+function infoOf(shapes: InodeShapes, { firstBlocks }: Placement, id: number): number {
+  const info = shapes.info[id] as number;
+  const block = firstBlocks[id] as number;
+  // A moved chunk list shares the field with the chunk format, in which the reference keeps the high half only.
+  return shapes.layouts[id] === LAYOUT.chunked ? block - (block % 0x10000) + info : block + info;
+}
+
+function emitSize(view: DataView, at: number, node: TreeNode, size: number): void {
+  if (size <= Number.MAX_SAFE_INTEGER || isDirectory(node) || !("size" in node.content)) {
+    view.setUint32(at, size % 2 ** 32, true);
+    view.setUint32(at + 4, Math.floor(size / 2 ** 32), true);
+  } else {
+    view.setBigUint64(at, node.content.size, true); // `size` is rounded
+  }
+}
+
+function emitXattrs(out: Output, area: number, { list, starts }: XattrLists, id: number): void {
+  const end = starts[id + 1] as number;
+  let filter = 0;
+  let refs = 0;
+  let at = area + XATTR_HEADER_BYTES;
+  for (let i = starts[id] as number; i < end; i++) {
+    const xattr = list[i] as Xattr;
+    filter |= xattr.name.filterBit;
+    if (xattr.uses < 2) continue;
+    out.view.setUint32(at, xattr.ref, true);
+    at += 4;
+    refs++;
+  }
+  out.view.setUint32(area, ~filter >>> 0, true);
+  out.view.setUint8(area + 4, refs);
+  for (let i = starts[id] as number; i < end; i++) {
+    const xattr = list[i] as Xattr;
+    if (xattr.uses < 2) at = emitXattr(out, at, xattr);
+  }
+}
+
+function emitXattr({ bytes, view }: Output, at: number, xattr: Xattr): number {
+  const { name, value } = xattr;
+  view.setUint8(at, name.suffix.length);
+  view.setUint8(at + 1, name.index);
+  view.setUint16(at + 2, xattr.valueBytes, true);
+  putText(bytes, name.suffix, at + XATTR_ENTRY_BYTES);
+  const valueAt = at + XATTR_ENTRY_BYTES + name.suffix.length;
+  if (xattr.form === "metacopy") {
+    const header = value.length === idLength("sha256") ? HEADER_SHA256 : HEADER_SHA512;
+    bytes.set(header, valueAt);
+    bytes.write(value, valueAt + header.length, "hex");
+  } else if (xattr.form === "redirect") {
+    // `/xx/rest`: the id goes one further, and its first two digits are written over with what stands before.
+    bytes.write(value, valueAt + 2, "latin1");
+    bytes[valueAt] = SLASH;
+    bytes[valueAt + 1] = value.charCodeAt(0);
+    bytes[valueAt + 2] = value.charCodeAt(1);
+    bytes[valueAt + 3] = SLASH;
+  } else {
+    putText(bytes, value, valueAt);
+  }
+  return at + xattr.bytes;
+}
+
+function emitData(out: Output, plan: ImagePlan, id: number, tailAt: number): void {
+  const { table, shapes, placement } = plan;
+  const node = table.nodes[id] as TreeNode;
+  const blockAt = (placement.firstBlocks[id] as number) * BLOCK_BYTES;
+  const blocks = shapes.blocks[id] as number;
+  const tailBytes = shapes.tailBytes[id] as number;
+  if (isDirectory(node)) emitDirectory(out, plan, id, blockAt, tailAt);
+  else if (shapes.layouts[id] === LAYOUT.chunked) {
+    const start = blocks > 0 ? blockAt : tailAt;
+    const end = start + (blocks > 0 ? BLOCK_BYTES : tailBytes);
+    for (let at = start; at < end; at += 4) out.view.setUint32(at, NO_CHUNK, true);
+  } else if (node.content.kind === "symlink" || node.content.kind === "inline") {
+    const data = node.content.kind === "symlink" ? node.content.target : node.content.bytes;
+    const split = data.length - tailBytes;
+    if (split > 0) out.bytes.set(data.subarray(0, split), blockAt);
+    out.bytes.set(split > 0 ? data.subarray(split) : data, tailAt);
+  }
+}
+
+function emitDirectory(out: Output, plan: ImagePlan, id: number, blockAt: number, tailAt: number): void {
+  const { blockEnds } = plan.shapes.packings[id] as NonNullable<InodeShapes["packings"][number]>;
+  let first = plan.table.firstEntry[id] as number;
+  let at = blockAt;
+  for (const end of blockEnds) {
+    emitEntries(out, plan, first, end, at);
+    first = end;
+    at += BLOCK_BYTES;
+  }
+  emitEntries(out, plan, first, plan.table.endEntry[id] as number, tailAt);
+}
+
+function emitEntries({ bytes, view }: Output, plan: ImagePlan, first: number, end: number, start: number): void {
+  const { table, shapes, placement } = plan;
+  let at = start;
+  let nameOffset = (end - first) * DIRENT_BYTES;
+  for (let entry = first; entry < end; entry++) {
+    const id = table.targets[entry] as number;
+    const name = table.names[entry] as string;
+    view.setUint32(at, (placement.inodes[id] as number) / SLOT_BYTES, true); // the high half is 0
+    view.setUint16(at + 8, nameOffset, true);
+    view.setUint8(at + 10, shapes.types[id] as number);
+    putText(bytes, name, start + nameOffset);
+    nameOffset += name.length;
+    at += DIRENT_BYTES;
+  }
+}
+
+/** For short texts, which names are, a loop costs less than the way into Node's own function. */
+function putText(bytes: Buffer, text: string, at: number): void {
+  const { length } = text;
+  if (length > 24) {
+    bytes.write(text, at, "latin1");
+    return;
+  }
+  for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
+}

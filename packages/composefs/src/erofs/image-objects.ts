@@ -1,0 +1,67 @@
+import type { HashName } from "@composefs/reflink";
+import type { ObjectId } from "../fsverity/object-id.ts";
+import { BLOCK_BYTES, FILE_TYPE, LAYOUT } from "./format.ts";
+import { type ImageView, invalid, openImage } from "./image-view.ts";
+import { metacopyId, partXattrs, redirectId } from "./overlay-xattrs.ts";
+import { type Dirent, readDirectory } from "./read-directory.ts";
+import { type Inode, readInode } from "./read-inode.ts";
+import { readXattrs, type StoredXattr } from "./read-xattrs.ts";
+
+const STUB_NAME = /^[0-9a-f]{2}$/;
+
+/**
+ * Ids of all objects that an image refers to, in metacopy xattrs or redirects, sorted, each once. Also the metadata
+ * check of erofs-image.md §9.4: what a kernel or the format's rules would not take is refused, though
+ * {@link parseImage} could read it. On the other hand the shape of the tree is not checked.
+ *
+ * @throws ComposefsError `IMAGE_INVALID` with `offset`
+ */
+export function imageObjects(bytes: Uint8Array, hash: HashName): ObjectId[] {
+  const image = openImage(bytes, hash);
+  const ids = new Set<ObjectId>();
+  const shared = new Map<number, StoredXattr>();
+  const seen = new Set([image.rootNid]);
+  const rootChildren = new Set<number>();
+  for (const nid of seen) {
+    const inode = readInode(image, nid);
+    const { metacopy, redirect, isWhiteout } = partXattrs(readXattrs(image, inode, shared));
+    const digest = metacopy && metacopyId(metacopy, hash);
+    if (digest !== undefined) ids.add(digest);
+    const target = redirect && redirectId(redirect, hash);
+    if (target !== undefined) ids.add(target);
+    checkInode(image, inode, isWhiteout, rootChildren.has(nid));
+    if (inode.type !== FILE_TYPE.directory) continue;
+    const entries = readDirectory(image, inode);
+    if (nid === image.rootNid) checkStubs(image, entries, inode);
+    for (const { name, nid: child } of entries) {
+      if (name === "." || name === "..") continue;
+      seen.add(child); // the loop comes to what it adds
+      if (nid === image.rootNid) rootChildren.add(child);
+    }
+  }
+  return [...ids].sort();
+}
+
+function checkInode(image: ImageView, inode: Inode, isEscapedWhiteout: boolean, inRoot: boolean): void {
+  if (image.version === 2) {
+    if (isEscapedWhiteout && inode.type === FILE_TYPE.regular) {
+      throw invalid(image, "an escaped whiteout in V2", inode.at);
+    }
+    return;
+  }
+  if (inode.type === FILE_TYPE.symlink && inode.layout === LAYOUT.inline) {
+    const end = (inode.at % BLOCK_BYTES) + (inode.tailAt - inode.at) + (inode.dataBytes % BLOCK_BYTES);
+    if (end > BLOCK_BYTES) {
+      throw invalid(image, "a link target crosses blocks, which kernels before 6.12 refuse (EUCLEAN)", inode.at);
+    }
+  }
+  if (inode.type === FILE_TYPE.char && inode.info === 0 && !inRoot) {
+    throw invalid(image, "a whiteout outside the root that is not escaped", inode.at);
+  }
+}
+
+function checkStubs(image: ImageView, entries: readonly Dirent[], root: Inode): void {
+  if (image.version === 2) return;
+  const count = entries.filter(({ name }) => STUB_NAME.test(name)).length;
+  if (count !== 256) throw invalid(image, `${count} of the root's entries 00 to ff, expected 256`, root.at);
+}

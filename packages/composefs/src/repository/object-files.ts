@@ -1,0 +1,44 @@
+import type { HashName } from "@composefs/reflink";
+import { idLength, isObjectId, type ObjectId } from "../fsverity/object-id.ts";
+import { type BytePath, type FileType, listDirectory } from "./byte-path.ts";
+
+/** A name in `objects/XX/`. */
+export interface ObjectFile {
+  /** Path beneath the repository. */
+  readonly path: BytePath;
+  readonly type: FileType;
+  /** The id the name stands for, or what is wrong with the name. */
+  readonly id: ObjectId | null;
+  readonly problem: string | null;
+}
+
+/**
+ * What `objects/00` to `objects/ff` hold, one directory after the other, each sorted bytewise. Names directly in
+ * `objects/` are no objects and are left out.
+ */
+export function* objectDirectories(repositoryFd: number, hash: HashName): Generator<readonly ObjectFile[]> {
+  for (let byte = 0; byte < 256; byte++) {
+    const prefix = byte.toString(16).padStart(2, "0");
+    const items = listDirectory(repositoryFd, `objects/${prefix}`);
+    if (items === null || items.length === 0) continue;
+    yield items.map(({ name, type }): ObjectFile => {
+      const text = prefix + name;
+      const id = isObjectId(text, hash) ? text : null;
+      const path = `objects/${prefix}/${name}`;
+      return { path, type, id, problem: id === null ? nameProblem(text, hash) : null };
+    });
+  }
+}
+
+/** Id that the text of a first-level entry points to; null when it has another form than `../objects/XX/rest`. */
+export function idOfLinkText(text: BytePath, hash: HashName): ObjectId | null {
+  const match = /^\.\.\/objects\/([0-9a-f]{2})\/([0-9a-f]+)$/.exec(text);
+  const id = match ? `${match[1]}${match[2]}` : "";
+  return isObjectId(id, hash) ? id : null;
+}
+
+function nameProblem(text: string, hash: HashName): string {
+  if (text.length !== idLength(hash)) return "Invalid string length";
+  const at = text.search(/[^0-9a-f]/) - 2;
+  return `Invalid character '${text[at + 2]}' at position ${at}`;
+}
