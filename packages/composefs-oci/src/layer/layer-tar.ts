@@ -1,8 +1,9 @@
 import { ComposefsError, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
-import { type TarEntry, TarHeaderError, TarParser, type TarType } from "@composefs/tar-header";
+import { type TarEntry, TarParser, type TarType } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
+import { fileOfLayer, inLayer } from "./layer-errors.ts";
 
 /** A stored layer in figures; bytes throughout. */
 export interface LayerSummary {
@@ -61,8 +62,7 @@ export async function summarizeLayer(repository: Repository, diffId: OciDigest):
     }
     parser.finish();
   } catch (error) {
-    if (!(error instanceof TarHeaderError)) throw error;
-    throw new OciError(error.code, `layer ${diffId}: ${error.message}`, { details: error.details, cause: error.cause });
+    throw inLayer(error, diffId);
   }
   return {
     diffId,
@@ -92,11 +92,10 @@ const FILE_TYPES: ReadonlySet<TarType> = new Set([
 function checkEntry({ type, device, header, headerOffset, path }: TarEntry, diffId: OciDigest): void {
   const isDevice = type === "char" || type === "block";
   if (FILE_TYPES.has(type) && (!isDevice || device !== null)) return;
-  const name = Buffer.from(path).toString("utf8");
   const flag = String.fromCharCode(header.typeflag);
   const what = isDevice ? "a device without numbers" : `an entry of the unsupported type '${flag}'`;
-  throw new OciError("LAYER_UNSUPPORTED", `layer ${diffId}: "${name}" at byte ${headerOffset} is ${what}`, {
-    details: { diffId, path: name, offset: headerOffset, typeflag: header.typeflag },
+  throw new OciError("LAYER_UNSUPPORTED", `${fileOfLayer(diffId, path)} at byte ${headerOffset} is ${what}`, {
+    details: { diffId, path: Buffer.from(path).toString("utf8"), offset: headerOffset, typeflag: header.typeflag },
     hint: "the layer's tar can be read, but no image can be made of it",
   });
 }

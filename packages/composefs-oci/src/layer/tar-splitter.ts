@@ -2,6 +2,7 @@ import { type Repository, type SplitstreamWriter, storeError } from "@composefs/
 import type { SplitChunk } from "@composefs/splitfdstream";
 import type { TarEvent } from "@composefs/tar-header";
 import type { ImportStats } from "../import-stats.ts";
+import { fileOfLayer, storing } from "./layer-errors.ts";
 import { INLINE_MAX_BYTES, LayerWriter } from "./layer-writer.ts";
 
 type ObjectStore = ReturnType<Repository["objects"]["store"]>;
@@ -32,6 +33,7 @@ interface OpenFile extends TarFile {
 export class TarSplitter {
   readonly #store: ObjectStore;
   readonly #writer: LayerWriter<TarFile>;
+  readonly #layer: string;
   #chunks: SplitChunk[] = [];
   #files: TarFile[] = [];
   #contents: Uint8Array[] = [];
@@ -40,9 +42,10 @@ export class TarSplitter {
   #file: OpenFile | null = null;
 
   constructor(repository: Repository, stream: SplitstreamWriter, layer: string) {
+    this.#layer = layer;
     this.#store = repository.objects.store();
     this.#writer = new LayerWriter<TarFile>(stream, ({ path }, failure) =>
-      storeError(failure, `layer ${layer}: file "${Buffer.from(path).toString("utf8")}"`),
+      storeError(failure, fileOfLayer(layer, path)),
     );
   }
 
@@ -75,7 +78,7 @@ export class TarSplitter {
     if (file === null || file.writer === null || file.pieces.length === 0) return;
     const { pieces } = file;
     file.pieces = [];
-    await file.writer.write(pieces);
+    await this.#write(file, file.writer, pieces);
   }
 
   /** Ends the layer. @throws KernelError a file could not be stored */
@@ -99,7 +102,23 @@ export class TarSplitter {
     // The path outlives its chunk in errors, and a large file outlives many chunks.
     this.#file = { path: path.slice(), size, pieces: [], writer: null };
     await this.#submit();
-    this.#file = { ...this.#file, writer: this.#store.createWriter() };
+    this.#file = { ...this.#file, writer: this.#createWriter(path) };
+  }
+
+  #createWriter(path: Uint8Array): ObjectWriter {
+    try {
+      return this.#store.createWriter();
+    } catch (error) {
+      throw storing(fileOfLayer(this.#layer, path), error);
+    }
+  }
+
+  async #write({ path }: TarFile, writer: ObjectWriter, pieces: readonly Uint8Array[]): Promise<void> {
+    try {
+      await writer.write(pieces);
+    } catch (error) {
+      throw storing(fileOfLayer(this.#layer, path), error);
+    }
   }
 
   #endFile(file: OpenFile): Promise<void> | null {
@@ -115,7 +134,7 @@ export class TarSplitter {
 
   async #endLarge(file: OpenFile, writer: ObjectWriter): Promise<void> {
     try {
-      await writer.write(file.pieces);
+      await this.#write(file, writer, file.pieces);
     } catch (error) {
       writer.abort();
       throw error;
