@@ -26,6 +26,11 @@ test.each<[string, unknown, string]>([
     "Error: x: y\n\nCaused by:\n    z\n",
   ],
   ["a cause that is text", new Error("a", { cause: "b" }), "Error: a\n\nCaused by:\n    b\n"],
+  [
+    "of the kernel",
+    coded("ENOSPC: no space left on device, write 'layer x'", "ENOSPC"),
+    "Error: ENOSPC: no space left on device, write 'layer x' [ENOSPC]\nHint: make room and run the command again: what was stored already is used\n",
+  ],
   ["text", "it broke", "Error: it broke\n"],
   ["nothing", undefined, "Error: undefined\n"],
   ["null", null, "Error: null\n"],

@@ -64,6 +64,16 @@ export async function summarizeLayer(repository: Repository, diffId: OciDigest):
   } catch (error) {
     throw inLayer(error, diffId);
   }
+  if (parser.offset !== stream.size) {
+    throw new OciError(
+      "TAR_MALFORMED",
+      `layer ${diffId}: its splitstream says ${stream.size} bytes, but has ${parser.offset}`,
+      {
+        details: { layer: diffId, expected: stream.size, actual: parser.offset },
+        hint: "remove the layer's stream and pull its image again",
+      },
+    );
+  }
   return {
     diffId,
     verity: stream.id,

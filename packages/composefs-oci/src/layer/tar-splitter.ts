@@ -1,6 +1,7 @@
 import { type Repository, type SplitstreamWriter, storeError } from "@composefs/core";
 import type { SplitChunk } from "@composefs/splitfdstream";
 import type { TarEvent } from "@composefs/tar-header";
+import { OciError } from "../errors.ts";
 import type { ImportStats } from "../import-stats.ts";
 import { fileOfLayer, storing } from "./layer-errors.ts";
 import { INLINE_MAX_BYTES, LayerWriter } from "./layer-writer.ts";
@@ -13,6 +14,8 @@ const WHOLE_MAX_BYTES = 1024 * 1024;
 /** A batch is full with so many files, or so much of the tar. */
 const BATCH_FILES = 512;
 const BATCH_BYTES = 4 * 1024 * 1024;
+/** Most bytes between two stored files; they are held, compressed, until the next one comes. Two million empty files. */
+const MAX_RUN_BYTES = 1024 * 1024 * 1024;
 
 interface TarFile {
   readonly size: number;
@@ -39,6 +42,7 @@ export class TarSplitter {
   #contents: Uint8Array[] = [];
   #firstFile = 0;
   #batchBytes = 0;
+  #runBytes = 0;
   #file: OpenFile | null = null;
 
   constructor(repository: Repository, stream: SplitstreamWriter, layer: string) {
@@ -72,9 +76,10 @@ export class TarSplitter {
     }
   }
 
-  /** The events of a chunk of the tar are all taken: writes what is at hand of a large file. @throws KernelError */
+  /** The events of a chunk of the tar are all taken: passes on what is at hand. @throws KernelError */
   async pushed(): Promise<void> {
     const file = this.#file;
+    if (file === null && this.#batchBytes >= BATCH_BYTES) await this.#submit();
     if (file === null || file.writer === null || file.pieces.length === 0) return;
     const { pieces } = file;
     file.pieces = [];
@@ -96,6 +101,12 @@ export class TarSplitter {
   #inline(bytes: Uint8Array): void {
     this.#chunks.push({ inline: bytes });
     this.#batchBytes += bytes.length;
+    this.#runBytes += bytes.length;
+    if (this.#runBytes <= MAX_RUN_BYTES) return;
+    throw new OciError("TAR_LIMIT", `layer ${this.#layer}: more than ${MAX_RUN_BYTES} bytes without a file to store`, {
+      details: { layer: this.#layer, limit: MAX_RUN_BYTES },
+      hint: "no sound image has such a layer",
+    });
   }
 
   async #openLarge(path: Uint8Array, size: number): Promise<void> {
@@ -123,6 +134,7 @@ export class TarSplitter {
 
   #endFile(file: OpenFile): Promise<void> | null {
     this.#file = null;
+    this.#runBytes = 0;
     if (file.writer !== null) return this.#endLarge(file, file.writer);
     const [only] = file.pieces;
     this.#contents.push(file.pieces.length === 1 && only ? only : Buffer.concat(file.pieces));
