@@ -65,11 +65,13 @@ int Staging::open(int objects_fd) {
   discard();
   objects_fd_ = objects_fd;
   int fd = open_tmpfile(objects_fd, kObjectMode);
-  for (int i = 0; fd == -EOPNOTSUPP || (fd == -EEXIST && i < kNameTries); i++) {
+  bool named = fd == -EOPNOTSUPP;
+  for (int i = 0; named && i < kNameTries; i++) {
     name_ = temporary_name();
     fd = openat(objects_fd, name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kObjectMode);
     if (fd < 0) fd = -errno;
     if (fd < 0) name_.clear();
+    named = fd == -EEXIST;
   }
   if (fd < 0) return fd;
   fd_ = Fd(fd);
@@ -229,7 +231,7 @@ void ObjectStore::store_file(const std::vector<int>& dirs, const SourceItem& ite
     return;
   }
   if (row.failed()) return;
-  if (settings_.hardlink && hardlink(source.get(), item, row)) return;
+  if (settings_.hardlink && hardlink(source.get(), item, cancel, row)) return;
   if (row.failed()) return;
   if (!settings_.copy) return row.fail(Outcome::kFailedCopyRefused);
 
@@ -279,8 +281,8 @@ bool ObjectStore::digest_and_check(int fd, const SourceItem& item, uint8_t* dige
 }
 
 // One more name for the source's own inode. False with an untouched row: could not, so copy.
-bool ObjectStore::hardlink(int source, const SourceItem& item, Row& row) {
-  if (!digest_and_check(source, item, row.id.data(), nullptr, row)) return false;
+bool ObjectStore::hardlink(int source, const SourceItem& item, const std::atomic<int32_t>* cancel, Row& row) {
+  if (!digest_and_check(source, item, row.id.data(), cancel, row)) return false;
   if (settings_.verity) {
     const int enabled = enable_verity(source, settings_.algorithm);
     if (enabled < 0 && enabled != -EEXIST) return false;

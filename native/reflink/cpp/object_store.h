@@ -108,7 +108,7 @@ class ObjectStore {
 
  private:
   bool clone_into(Staging& staging, int source, dev_t device, Row& row);
-  bool hardlink(int source, const SourceItem& item, Row& row);
+  bool hardlink(int source, const SourceItem& item, const std::atomic<int32_t>* cancel, Row& row);
   bool digest_and_check(int fd, const SourceItem& item, uint8_t* digest, const std::atomic<int32_t>* cancel, Row& row);
   int fix_verity(Staging& staging);
   bool name(Staging* staging, int source, uint64_t size, Outcome method, Row& row);

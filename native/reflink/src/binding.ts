@@ -23,7 +23,10 @@ export interface NativeStoreResult {
 /** The addon's functions. Results below zero are negative errnos; paths are bytes without NUL. */
 export interface Binding {
   openat2(dirFd: number, path: Uint8Array, flags: number, mode: number, resolve: number): number;
+  /** For tests of the walk that stands in for openat2. */
   setOpenat2Available(available: boolean): void;
+  /** For tests of file systems without O_TMPFILE. */
+  setTmpfileAvailable(available: boolean): void;
   ofdLock(fd: number, type: number): number;
   flock(fd: number, operation: number): number;
   openTmpfile(dirFd: number, mode: number): number;
