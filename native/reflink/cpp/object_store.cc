@@ -392,15 +392,17 @@ bool ObjectStore::name(Staging* staging, int source, uint64_t size, Outcome meth
   return true;
 }
 
-void ObjectStore::probe(int source_fd, int* reflink_error, int* hardlink_error) {
+int ObjectStore::probe_reflink(int source_fd) {
   Staging staging;
-  const int staged = staging.open(settings_.objects_fd);
-  const int cloned = staged < 0 ? staged : clone_file(staging.fd(), source_fd);
-  *reflink_error = cloned < 0 ? -cloned : 0;
+  if (const int error = staging.open(settings_.objects_fd); error < 0) return error;
+  return clone_file(staging.fd(), source_fd);
+}
+
+int ObjectStore::probe_hardlink(int source_fd) {
   const std::string temporary = temporary_name();
-  const int linked = link_inode(source_fd, settings_.objects_fd, temporary.c_str());
-  *hardlink_error = linked < 0 ? -linked : 0;
-  if (linked >= 0) unlinkat(settings_.objects_fd, temporary.c_str(), 0);
+  const int result = link_inode(source_fd, settings_.objects_fd, temporary.c_str());
+  if (result >= 0) unlinkat(settings_.objects_fd, temporary.c_str(), 0);
+  return result;
 }
 
 }  // namespace reflink

@@ -104,7 +104,9 @@ class ObjectStore {
   void store_buffer(const uint8_t* data, size_t length, Row& row);
   // Names a staging file. `digest` is what was hashed on the way in; ignored where fs-verity measures.
   void commit(Staging& staging, const uint8_t* digest, uint64_t size, Outcome method, Row& row);
-  void probe(int source_fd, int* reflink_error, int* hardlink_error);
+  // Trials that leave nothing behind: 0 or a negative errno. A link shows for a moment, under a temporary name.
+  int probe_reflink(int source_fd);
+  int probe_hardlink(int source_fd);
 
  private:
   bool clone_into(Staging& staging, int source, dev_t device, Row& row);

@@ -271,12 +271,9 @@ Napi::Value store_buffers(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value probe_store(const Napi::CallbackInfo& info) {
-  int reflink_error, hardlink_error;
-  handle_arg<ObjectStore>(info, 0, kStoreTag)->probe(int_arg(info, 1), &reflink_error, &hardlink_error);
-  auto out = Napi::Object::New(info.Env());
-  out["reflink"] = reflink_error;
-  out["hardlink"] = hardlink_error;
-  return out;
+  auto store = handle_arg<ObjectStore>(info, 0, kStoreTag);
+  const int fd = int_arg(info, 1);
+  return Napi::Number::New(info.Env(), bool_arg(info, 2) ? store->probe_hardlink(fd) : store->probe_reflink(fd));
 }
 
 Napi::Value read_files(const Napi::CallbackInfo& info) {

@@ -53,7 +53,7 @@ export interface Binding {
     cancel: Int32Array,
   ): Promise<NativeStoreResult>;
   storeBuffers(store: NativeHandle, contents: readonly Uint8Array[]): Promise<NativeStoreResult>;
-  probeStore(store: NativeHandle, fd: number): { reflink: number; hardlink: number };
+  probeStore(store: NativeHandle, fd: number, hardlink: boolean): number;
   readFiles(
     dirFds: Int32Array,
     paths: Uint8Array,

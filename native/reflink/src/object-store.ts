@@ -164,16 +164,14 @@ export class ObjectStore {
   }
 
   /**
-   * Tries a clone and a link of the open file `fd` into the object directory and takes both back.
+   * Tries to clone, or to link, the open file `fd` into the object directory, and takes it back. A clone leaves no trace
+   * at all; a link stands there for a moment under a temporary name.
    *
-   * @returns for each way null, or the error that stands in its way
+   * @returns null, or the error that stands in the way
    */
-  probe(fd: number): { readonly reflink: KernelError | null; readonly hardlink: KernelError | null } {
-    const { reflink, hardlink } = binding.probeStore(this.#handle, fd);
-    return {
-      reflink: reflink === 0 ? null : new KernelError(reflink, "ioctl"),
-      hardlink: hardlink === 0 ? null : new KernelError(hardlink, "linkat"),
-    };
+  probe(fd: number, method: "reflink" | "hardlink"): KernelError | null {
+    const result = binding.probeStore(this.#handle, fd, method === "hardlink");
+    return result < 0 ? new KernelError(-result, method === "hardlink" ? "linkat" : "ioctl") : null;
   }
 }
 

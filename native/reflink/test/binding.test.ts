@@ -33,7 +33,7 @@ function goodArguments(): Record<string, unknown[]> {
     createStore: [none, 1, false, false, true],
     storeFiles: [store, new Int32Array(0), ...columns, bytes, bytes, new Int32Array(1)],
     storeBuffers: [store, []],
-    probeStore: [store, none],
+    probeStore: [store, none, false],
     readFiles: [new Int32Array(0), ...columns, 0],
     createWriter: [store],
     writeWriter: [writer, []],

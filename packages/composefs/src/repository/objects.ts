@@ -92,15 +92,15 @@ export class Objects {
   }
 
   /**
-   * Tries, and takes back, a clone and a link of the open file `fd` into the repository. Nothing is left behind, not even
-   * `objects/` where it is missing.
+   * Tries to clone, or to link, the open file `fd` into the repository, and takes it back; nothing is left behind, not
+   * even `objects/` where it is missing.
    *
-   * @returns for each way null, or the error that stands in its way
+   * @returns null, or the error that stands in the way
    */
-  probe(fd: number): ReturnType<ObjectStore["probe"]> {
+  probe(fd: number, method: "reflink" | "hardlink"): KernelError | null {
     const { repositoryFd, hash } = this.#options;
     const objectsFd = this.#directoryOrNull() ?? repositoryFd;
-    return new ObjectStore({ objectsFd, hash, verity: false }).probe(fd);
+    return new ObjectStore({ objectsFd, hash, verity: false }).probe(fd, method);
   }
 
   /** The mount that objects lie on, for messages. */

@@ -96,7 +96,7 @@ test("a store of one's own, and probing leave no traces", async () => {
   const before = openDescriptors();
   expect(readdirSync(repository.path)).toEqual(["meta.json"]);
   const fd = openSync(join(repository.path, "meta.json"), "r");
-  const { hardlink } = repository.objects.probe(fd);
+  const hardlink = repository.objects.probe(fd, "hardlink");
   closeSync(fd);
   expect(hardlink).toBeNull();
   expect(readdirSync(repository.path)).toEqual(["meta.json"]);
