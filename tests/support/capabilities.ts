@@ -69,6 +69,7 @@ function probe(capability: Capability): string | null {
 
 /** tests/support/verity-vm would fetch what it lacks; a test run does not do that unasked. */
 function verityVm(): string | null {
+  if (CFSCTL_PATH.startsWith("/tmp/")) return "the project lies in /tmp, and the virtual machine has a /tmp of its own";
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "verity-vm");
   if (existsSync(cache) && succeeds("qemu-system-x86_64", ["--version"])) return null;
   return "the virtual machine was never started here (`tests/support/verity-vm -- true` fetches it)";
