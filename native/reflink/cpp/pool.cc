@@ -11,7 +11,8 @@ Pool& Pool::instance() {
   return *pool;
 }
 
-Pool::Pool() : wanted_(std::max(1u, std::thread::hardware_concurrency())) {}
+// Twice the processors: a thread waits for the disk, or for the file system's journal, about as long as it works.
+Pool::Pool() : wanted_(2 * std::max(1u, std::thread::hardware_concurrency())) {}
 
 void Pool::set_threads(size_t count) {
   std::lock_guard<std::mutex> hold(mutex_);

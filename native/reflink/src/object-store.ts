@@ -221,7 +221,7 @@ export async function readFiles(
   return unpackOutcomes(result, 0, (i) => files[i]?.path);
 }
 
-/** Sets how many native threads (1 to 1024) serve all stores of the process; default: the processors available. @throws RangeError */
+/** Sets how many native threads (1 to 1024) serve all stores of the process; default: twice the processors. @throws RangeError */
 export function setNativeThreads(count: number): void {
   binding.setThreads(count);
 }
