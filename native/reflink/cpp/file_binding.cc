@@ -15,17 +15,19 @@ Napi::Value number(const Napi::CallbackInfo& info, double value) { return Napi::
 
 Napi::Value openat2(const Napi::CallbackInfo& info) {
   const std::string path = path_arg(info, 1);
-  const uint64_t flags = info[2].As<Napi::Number>().Int64Value();
-  const uint64_t mode = info[3].As<Napi::Number>().Int64Value();
-  const uint64_t resolve = info[4].As<Napi::Number>().Int64Value();
+  const uint64_t flags = integer_arg(info, 2, 0, UINT32_MAX);
+  const uint64_t mode = integer_arg(info, 3, 0, 07777);
+  const uint64_t resolve = integer_arg(info, 4, 0, UINT32_MAX);
   return number(info, open_at2(int_arg(info, 0), path.c_str(), flags, mode, resolve));
 }
 
-void set_available(const Napi::CallbackInfo& info) { set_openat2_available(info[0].As<Napi::Boolean>()); }
+void set_available(const Napi::CallbackInfo& info) { set_openat2_available(bool_arg(info, 0)); }
+
+void set_tmpfile(const Napi::CallbackInfo& info) { set_tmpfile_available(bool_arg(info, 0)); }
 
 Napi::Value lock_ofd(const Napi::CallbackInfo& info) {
   constexpr short kTypes[] = {F_RDLCK, F_WRLCK, F_UNLCK};
-  return number(info, ofd_lock(int_arg(info, 0), kTypes[int_arg(info, 1) % 3]));
+  return number(info, ofd_lock(int_arg(info, 0), kTypes[integer_arg(info, 1, 0, 2)]));
 }
 
 Napi::Value lock_flock(const Napi::CallbackInfo& info) {
@@ -33,7 +35,7 @@ Napi::Value lock_flock(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value tmpfile_at(const Napi::CallbackInfo& info) {
-  return number(info, open_tmpfile(int_arg(info, 0), static_cast<mode_t>(int_arg(info, 1))));
+  return number(info, open_tmpfile(int_arg(info, 0), static_cast<mode_t>(integer_arg(info, 1, 0, 07777))));
 }
 
 Napi::Value link_at(const Napi::CallbackInfo& info) {
@@ -63,6 +65,7 @@ Napi::Value checksum(const Napi::CallbackInfo& info) {
 void init_files(Napi::Env env, Napi::Object exports) {
   exports["openat2"] = Napi::Function::New(env, openat2);
   exports["setOpenat2Available"] = Napi::Function::New(env, set_available);
+  exports["setTmpfileAvailable"] = Napi::Function::New(env, set_tmpfile);
   exports["ofdLock"] = Napi::Function::New(env, lock_ofd);
   exports["flock"] = Napi::Function::New(env, lock_flock);
   exports["openTmpfile"] = Napi::Function::New(env, tmpfile_at);

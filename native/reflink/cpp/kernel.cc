@@ -35,6 +35,7 @@ constexpr int kOfdSetLock = 37;
 constexpr int kAgainTries = 1000;
 
 std::atomic<bool> openat2_available{true};
+std::atomic<bool> tmpfile_available{true};
 
 int result_of(long value) { return value < 0 ? -errno : static_cast<int>(value); }
 
@@ -50,11 +51,14 @@ int open_by_walk(int dir, const char* path, uint64_t flags, uint64_t mode, uint6
     const char* slash = strchr(rest, '/');
     const std::string name = slash ? std::string(rest, slash) : std::string(rest);
     if (name == "..") return -EXDEV;
+    if (path[0] == '\0') return -ENOENT;
     if (!slash || slash[strspn(slash, "/")] == '\0') {
       Fd last(openat(at, name.empty() ? "." : name.c_str(), static_cast<int>(flags) | O_NOFOLLOW, mode));
       if (!last.valid()) return -errno;
       struct stat st;
       if (fstat(last.get(), &st) < 0) return -errno;
+      // O_PATH opens the link itself, which openat2 does only when the caller says O_NOFOLLOW.
+      if (S_ISLNK(st.st_mode) && !(flags & O_NOFOLLOW)) return -ELOOP;
       if ((resolve & kResolveNoXdev) && st.st_dev != start.st_dev) return -EXDEV;
       return last.release();
     }
@@ -122,7 +126,12 @@ int ofd_lock(int fd, short type) {
   return result_of(fcntl(fd, kOfdSetLock, &lock));
 }
 
-int open_tmpfile(int dir, mode_t mode) { return result_of(openat(dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode)); }
+void set_tmpfile_available(bool available) { tmpfile_available.store(available, std::memory_order_relaxed); }
+
+int open_tmpfile(int dir, mode_t mode) {
+  if (!tmpfile_available.load(std::memory_order_relaxed)) return -EOPNOTSUPP;
+  return result_of(openat(dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode));
+}
 
 int reopen_read_only(int fd) {
   char path[32];
@@ -131,6 +140,10 @@ int reopen_read_only(int fd) {
 }
 
 int link_fd(int fd, int dir, const char* path) {
+  // Without CAP_DAC_READ_SEARCH this is ENOENT, as it is where a directory of `path` is missing; the way through /proc
+  // needs no privilege, but a walk through that file system.
+  const int result = link_inode(fd, dir, path);
+  if (result != -ENOENT) return result;
   char self[32];
   snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
   return result_of(linkat(AT_FDCWD, self, dir, path, AT_SYMLINK_FOLLOW));
@@ -139,6 +152,7 @@ int link_fd(int fd, int dir, const char* path) {
 int link_inode(int fd, int dir, const char* path) { return result_of(linkat(fd, "", dir, path, AT_EMPTY_PATH)); }
 
 bool is_metacopy(int fd) {
+  if (flistxattr(fd, nullptr, 0) == 0) return false;  // one call for the many files without any
   return fgetxattr(fd, "trusted.overlay.metacopy", nullptr, 0) >= 0 ||
          fgetxattr(fd, "user.overlay.metacopy", nullptr, 0) >= 0;
 }

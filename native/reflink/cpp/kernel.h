@@ -47,6 +47,7 @@ constexpr uint64_t kResolveNoXdev = 0x01, kResolveNoMagiclinks = 0x02, kResolveN
 // openat2(2); EAGAIN is retried, ENOSYS answered by a walk that refuses every symlink.
 int open_at2(int dir, const char* path, uint64_t flags, uint64_t mode, uint64_t resolve);
 void set_openat2_available(bool available);  // for tests of the walk
+void set_tmpfile_available(bool available);  // for tests of named temporary files
 
 int clone_file(int destination, int source);                    // FICLONE
 int enable_verity(int fd, Algorithm algorithm);                 // FS_IOC_ENABLE_VERITY, 4096-byte blocks

@@ -2,9 +2,18 @@
 // type here is a bug and throws a TypeError.
 #pragma once
 
+// An exception that cannot be thrown any more, in a worker that is being terminated, is dropped and does not abort.
+#define NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
 #include <napi.h>
 
+#include <atomic>
+#include <cmath>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "pool.h"
@@ -18,7 +27,24 @@ void init_store(Napi::Env env, Napi::Object exports);
 void init_scan(Napi::Env env, Napi::Object exports);
 void init_mount(Napi::Env env, Napi::Object exports);
 
-inline int int_arg(const Napi::CallbackInfo& info, size_t i) { return info[i].As<Napi::Number>().Int32Value(); }
+// An integer from `low` to `high`, both exactly representable. Conversion alone would turn NaN into 0, a descriptor.
+inline int64_t integer_arg(const Napi::CallbackInfo& info, size_t i, double low, double high) {
+  if (!info[i].IsNumber()) throw Napi::TypeError::New(info.Env(), "number expected");
+  const double value = info[i].As<Napi::Number>().DoubleValue();
+  if (!(value >= low && value <= high) || value != std::floor(value)) {
+    throw Napi::RangeError::New(info.Env(), "number out of range");
+  }
+  return static_cast<int64_t>(value);
+}
+
+inline int int_arg(const Napi::CallbackInfo& info, size_t i) {
+  return static_cast<int>(integer_arg(info, i, INT32_MIN, INT32_MAX));
+}
+
+inline bool bool_arg(const Napi::CallbackInfo& info, size_t i) {
+  if (!info[i].IsBoolean()) throw Napi::TypeError::New(info.Env(), "boolean expected");
+  return info[i].As<Napi::Boolean>();
+}
 
 inline Algorithm algorithm_arg(const Napi::CallbackInfo& info, size_t i) {
   const int number = int_arg(info, i);
@@ -27,9 +53,38 @@ inline Algorithm algorithm_arg(const Napi::CallbackInfo& info, size_t i) {
 }
 
 template <class Array>
+constexpr napi_typedarray_type kTypedArrayType = napi_uint8_array;
+template <>
+inline constexpr napi_typedarray_type kTypedArrayType<Napi::Int32Array> = napi_int32_array;
+template <>
+inline constexpr napi_typedarray_type kTypedArrayType<Napi::Uint32Array> = napi_uint32_array;
+template <>
+inline constexpr napi_typedarray_type kTypedArrayType<Napi::Float64Array> = napi_float64_array;
+
+// Of exactly this type: elements of another width would be read past the end.
+template <class Array>
+Array typed_array(Napi::Env env, const Napi::Value& value) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != kTypedArrayType<Array>) {
+    throw Napi::TypeError::New(env, "typed array of another type expected");
+  }
+  return value.As<Array>();
+}
+
+template <class Array>
 Array array_arg(const Napi::CallbackInfo& info, size_t i) {
-  if (!info[i].IsTypedArray()) throw Napi::TypeError::New(info.Env(), "typed array expected");
-  return info[i].As<Array>();
+  return typed_array<Array>(info.Env(), info[i]);
+}
+
+// The memory behind each Uint8Array of an array.
+inline std::vector<std::pair<const uint8_t*, size_t>> byte_spans(Napi::Env env, const Napi::Value& value) {
+  if (!value.IsArray()) throw Napi::TypeError::New(env, "array expected");
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::pair<const uint8_t*, size_t>> spans;
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    const auto bytes = typed_array<Napi::Uint8Array>(env, array[i]);
+    spans.push_back({bytes.Data(), bytes.ByteLength()});
+  }
+  return spans;
 }
 
 // A path argument: bytes without NUL.
@@ -44,10 +99,44 @@ inline Napi::Buffer<uint8_t> copy_buffer(Napi::Env env, const uint8_t* data, siz
   return Napi::Buffer<uint8_t>::Copy(env, data, length);
 }
 
+// The batches of one JavaScript environment that the pool works on. They read its memory, so an environment that ends
+// (process.exit(), a terminated worker) first waits for the items that run; the others are not begun.
+class EnvBatches {
+ public:
+  static EnvBatches& of(Napi::Env env) { return *env.GetInstanceData<EnvBatches>(); }
+  bool closing() const { return closing_.load(std::memory_order_relaxed); }
+  void begin() {
+    std::lock_guard<std::mutex> hold(mutex_);
+    running_++;
+  }
+  void end(bool* ended) {
+    std::lock_guard<std::mutex> hold(mutex_);
+    *ended = true;
+    running_--;
+    idle_.notify_all();
+  }
+  void wait(const bool* ended) {
+    std::unique_lock<std::mutex> hold(mutex_);
+    idle_.wait(hold, [&] { return *ended; });
+  }
+  void close() {
+    closing_.store(true, std::memory_order_relaxed);
+    std::unique_lock<std::mutex> hold(mutex_);
+    idle_.wait(hold, [&] { return running_ == 0; });
+  }
+
+ private:
+  std::atomic<bool> closing_{false};
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  size_t running_ = 0;
+};
+
 // A batch whose result settles a promise. Lives from start() until it has settled on the JavaScript thread.
 class PromiseBatch : public Batch {
  public:
-  PromiseBatch(Napi::Env env, size_t count) : Batch(count), deferred_(Napi::Promise::Deferred::New(env)) {}
+  PromiseBatch(Napi::Env env, size_t count)
+      : Batch(count), batches_(EnvBatches::of(env)), deferred_(Napi::Promise::Deferred::New(env)) {}
 
   // Keeps a JavaScript value (and the memory behind it) alive meanwhile.
   void keep(Napi::Value value) { kept_.push_back(Napi::Reference<Napi::Value>::New(value, 1)); }
@@ -60,35 +149,58 @@ class PromiseBatch : public Batch {
       return promise;
     }
     done_ = Done::New(env, "reflink", 0, 1);
-    Pool::instance().submit(this);
+    // Hooks run last in, first out: this one, while the function above still takes calls.
+    napi_add_env_cleanup_hook(env, wait_for_all, this);
+    batches_.begin();
+    try {
+      Pool::instance().submit(this);
+    } catch (const std::system_error& error) {
+      batches_.end(&ended_);
+      napi_remove_env_cleanup_hook(env, wait_for_all, this);
+      deferred_.Reject(Napi::Error::New(env, std::string("no native thread: ") + error.what()).Value());
+      done_.Release();
+      delete this;
+    }
     return promise;
   }
 
   void finished() final {
-    Done done = done_;  // `this` may be gone once the call is queued
-    done.BlockingCall(this);
-    done.Release();
+    done_.BlockingCall(this);
+    done_.Release();
+    batches_.end(&ended_);  // from here on `this` may be gone
   }
+
+  bool abandoned() const final { return batches_.closing(); }
 
  protected:
   virtual Napi::Value result(Napi::Env env) = 0;
 
  private:
+  static void wait_for_all(void* batch) { static_cast<PromiseBatch*>(batch)->batches_.close(); }
+
   static void settle(Napi::Env env, Napi::Function, void*, PromiseBatch* batch) {
     std::unique_ptr<PromiseBatch> owned(batch);
+    batch->batches_.wait(&batch->ended_);  // the thread that called is about to release the function
     if (env == nullptr) return;  // the environment is being torn down; nobody waits any more
+    napi_remove_env_cleanup_hook(env, wait_for_all, batch);
     Napi::HandleScope scope(env);
     try {
-      owned->deferred_.Resolve(owned->result(env));
-    } catch (const Napi::Error& error) {
-      owned->deferred_.Reject(error.Value());
+      try {
+        owned->deferred_.Resolve(owned->result(env));
+      } catch (const Napi::Error& error) {
+        owned->deferred_.Reject(error.Value());
+      }
+    } catch (const Napi::Error&) {
+      // A worker that is being terminated runs no more JavaScript: nobody is left to be told.
     }
   }
   using Done = Napi::TypedThreadSafeFunction<void, PromiseBatch, &PromiseBatch::settle>;
 
+  EnvBatches& batches_;
   Napi::Promise::Deferred deferred_;
   std::vector<Napi::Reference<Napi::Value>> kept_;
   Done done_;
+  bool ended_ = false;  // under the mutex of batches_
 };
 
 // One call on a thread of the pool that yields a number.

@@ -65,11 +65,13 @@ int Staging::open(int objects_fd) {
   discard();
   objects_fd_ = objects_fd;
   int fd = open_tmpfile(objects_fd, kObjectMode);
-  for (int i = 0; fd == -EOPNOTSUPP || (fd == -EEXIST && i < kNameTries); i++) {
+  bool named = fd == -EOPNOTSUPP;
+  for (int i = 0; named && i < kNameTries; i++) {
     name_ = temporary_name();
     fd = openat(objects_fd, name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kObjectMode);
     if (fd < 0) fd = -errno;
     if (fd < 0) name_.clear();
+    named = fd == -EEXIST;
   }
   if (fd < 0) return fd;
   fd_ = Fd(fd);
@@ -238,7 +240,7 @@ void ObjectStore::store_open_file(int source, dev_t device, const SourceItem& it
     return;
   }
   if (row.failed()) return;
-  if (settings_.hardlink && hardlink(source, item, row)) return;
+  if (settings_.hardlink && hardlink(source, item, cancel, row)) return;
   if (row.failed()) return;
   if (!settings_.copy) return row.fail(Outcome::kFailedCopyRefused);
 
@@ -308,8 +310,8 @@ bool ObjectStore::digest_and_check(int fd, const SourceItem& item, uint8_t* dige
 }
 
 // One more name for the source's own inode. False with an untouched row: could not, so copy.
-bool ObjectStore::hardlink(int source, const SourceItem& item, Row& row) {
-  if (!digest_and_check(source, item, row.id.data(), nullptr, row)) return false;
+bool ObjectStore::hardlink(int source, const SourceItem& item, const std::atomic<int32_t>* cancel, Row& row) {
+  if (!digest_and_check(source, item, row.id.data(), cancel, row)) return false;
   if (settings_.verity) {
     const int enabled = enable_verity(source, settings_.algorithm);
     if (enabled < 0 && enabled != -EEXIST) return false;
@@ -419,15 +421,17 @@ bool ObjectStore::name(Staging* staging, int source, uint64_t size, Outcome meth
   return true;
 }
 
-void ObjectStore::probe(int source_fd, int* reflink_error, int* hardlink_error) {
+int ObjectStore::probe_reflink(int source_fd) {
   Staging staging;
-  const int staged = staging.open(settings_.objects_fd);
-  const int cloned = staged < 0 ? staged : clone_file(staging.fd(), source_fd);
-  *reflink_error = cloned < 0 ? -cloned : 0;
+  if (const int error = staging.open(settings_.objects_fd); error < 0) return error;
+  return clone_file(staging.fd(), source_fd);
+}
+
+int ObjectStore::probe_hardlink(int source_fd) {
   const std::string temporary = temporary_name();
-  const int linked = link_inode(source_fd, settings_.objects_fd, temporary.c_str());
-  *hardlink_error = linked < 0 ? -linked : 0;
-  if (linked >= 0) unlinkat(settings_.objects_fd, temporary.c_str(), 0);
+  const int result = link_inode(source_fd, settings_.objects_fd, temporary.c_str());
+  if (result >= 0) unlinkat(settings_.objects_fd, temporary.c_str(), 0);
+  return result;
 }
 
 }  // namespace reflink

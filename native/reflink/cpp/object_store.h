@@ -106,13 +106,15 @@ class ObjectStore {
   void store_buffer(const uint8_t* data, size_t length, Row& row);
   // Names a staging file. `digest` is what was hashed on the way in; ignored where fs-verity measures.
   void commit(Staging& staging, const uint8_t* digest, uint64_t size, Outcome method, Row& row);
-  void probe(int source_fd, int* reflink_error, int* hardlink_error);
+  // Trials that leave nothing behind: 0 or a negative errno. A link shows for a moment, under a temporary name.
+  int probe_reflink(int source_fd);
+  int probe_hardlink(int source_fd);
 
  private:
   bool clone_into(Staging& staging, int source, dev_t device, Row& row);
   bool copies_from_memory(uint64_t size, dev_t device);
   void copy_from_memory(int source, const SourceItem& item, Row& row);
-  bool hardlink(int source, const SourceItem& item, Row& row);
+  bool hardlink(int source, const SourceItem& item, const std::atomic<int32_t>* cancel, Row& row);
   bool digest_and_check(int fd, const SourceItem& item, uint8_t* digest, const std::atomic<int32_t>* cancel, Row& row);
   int fix_verity(Staging& staging);
   bool name(Staging* staging, int source, uint64_t size, Outcome method, Row& row);

@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include <algorithm>
+#include <system_error>
 
 namespace reflink {
 
@@ -10,7 +11,8 @@ Pool& Pool::instance() {
   return *pool;
 }
 
-Pool::Pool() : wanted_(std::max(1u, std::thread::hardware_concurrency())) {}
+// Twice the processors: a thread waits for the disk, or for the file system's journal, about as long as it works.
+Pool::Pool() : wanted_(2 * std::max(1u, std::thread::hardware_concurrency())) {}
 
 void Pool::set_threads(size_t count) {
   std::lock_guard<std::mutex> hold(mutex_);
@@ -20,9 +22,18 @@ void Pool::set_threads(size_t count) {
 
 void Pool::submit(Batch* batch) {
   std::lock_guard<std::mutex> hold(mutex_);
-  queue_.push_back(batch);
   // Threads beyond wanted_ sleep; they are not taken down, so a raised number finds them again.
-  while (started_ < wanted_) std::thread(&Pool::work, this, started_++).detach();
+  while (started_ < wanted_) {
+    try {
+      std::thread(&Pool::work, this, started_).detach();
+    } catch (const std::system_error&) {
+      // No more threads (a limit of the container): fewer do the work, too.
+      if (started_ > 0) break;
+      throw;
+    }
+    started_++;
+  }
+  queue_.push_back(batch);
   wake_.notify_all();
 }
 
@@ -34,7 +45,7 @@ void Pool::work(size_t index) {
     const size_t item = batch->next_++;
     if (batch->next_ == batch->count_) queue_.pop_front();
     hold.unlock();
-    batch->run(item);
+    if (!batch->abandoned()) batch->run(item);
     hold.lock();
     if (++batch->done_ == batch->count_) {
       hold.unlock();

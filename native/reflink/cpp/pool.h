@@ -18,6 +18,7 @@ class Batch {
   virtual ~Batch() = default;
   virtual void run(size_t item) = 0;
   virtual void finished() = 0;
+  virtual bool abandoned() const { return false; }  // true: items not begun are not run any more
   size_t count() const { return count_; }
 
  private:
@@ -30,7 +31,7 @@ class Batch {
 class Pool {
  public:
   static Pool& instance();
-  void submit(Batch* batch);  // of at least one item
+  void submit(Batch* batch);  // of at least one item; throws std::system_error when there is no thread at all
   void set_threads(size_t count);
 
  private:

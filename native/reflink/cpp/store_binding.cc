@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <atomic>
+#include <mutex>
 
 #include "handle.h"
 #include "object_store.h"
@@ -12,6 +13,8 @@ namespace reflink {
 namespace {
 
 constexpr uint8_t kFlagCheckCrc = 1, kFlagInline = 2;
+constexpr double kMaxSafeInteger = 9007199254740991;
+constexpr int kMostThreads = 1024;
 constexpr napi_type_tag kWriterTag = {0x636f6d706f736566, 0x7772697465720001};
 
 Napi::Value rows_to_columns(Napi::Env env, const std::vector<Row>& rows, size_t id_bytes) {
@@ -71,7 +74,12 @@ std::vector<SourceItem> items_arg(const Napi::CallbackInfo& info, size_t first, 
     if (end < start || end > paths.ByteLength()) throw Napi::TypeError::New(info.Env(), "bad path column");
     items[i].path.assign(reinterpret_cast<const char*>(paths.Data()) + start, end - start);
     if (items[i].path.find('\0') != std::string::npos) throw Napi::TypeError::New(info.Env(), "path with a NUL byte");
-    items[i].size = sizes[i] < 0 ? kAnySize : static_cast<uint64_t>(sizes[i]);
+    const double size = sizes[i];
+    // -1, any size, is for readFiles() alone: what is stored must have the size its source declares.
+    if (!(size >= (checks ? 0 : -1) && size <= kMaxSafeInteger)) {
+      throw Napi::RangeError::New(info.Env(), "size out of range");
+    }
+    items[i].size = size < 0 ? kAnySize : static_cast<uint64_t>(size);
     start = end;
   }
   if (!checks) return items;
@@ -94,6 +102,8 @@ std::vector<int> fds_arg(const Napi::CallbackInfo& info, size_t i) {
   const auto fds = array_arg<Napi::Int32Array>(info, i);
   return std::vector<int>(fds.Data(), fds.Data() + fds.ElementLength());
 }
+
+using Spans = std::vector<std::pair<const uint8_t*, size_t>>;
 
 class StoreFiles : public RowBatch {
  public:
@@ -129,22 +139,16 @@ class StoreFiles : public RowBatch {
 
 class StoreBuffers : public RowBatch {
  public:
-  StoreBuffers(Napi::Env env, std::shared_ptr<ObjectStore> store, const Napi::Array& contents)
-      : RowBatch(env, contents.Length(), digest_bytes(store->settings().algorithm)), store_(std::move(store)) {
-    for (uint32_t i = 0; i < contents.Length(); i++) {
-      const Napi::Value value = contents[i];
-      if (!value.IsTypedArray()) throw Napi::TypeError::New(env, "bytes expected");
-      const auto bytes = value.As<Napi::Uint8Array>();
-      contents_.push_back({bytes.Data(), bytes.ByteLength()});
-    }
-    keep(contents);
-  }
+  StoreBuffers(Napi::Env env, std::shared_ptr<ObjectStore> store, Spans contents)
+      : RowBatch(env, contents.size(), digest_bytes(store->settings().algorithm)),
+        store_(std::move(store)),
+        contents_(std::move(contents)) {}
 
   void run(size_t item) override { store_->store_buffer(contents_[item].first, contents_[item].second, rows_[item]); }
 
  private:
   const std::shared_ptr<ObjectStore> store_;
-  std::vector<std::pair<const uint8_t*, size_t>> contents_;
+  const Spans contents_;
 };
 
 class ReadFiles : public RowBatch {
@@ -166,36 +170,34 @@ class ReadFiles : public RowBatch {
   const uint64_t limit_;
 };
 
-// An object whose bytes arrive in pieces. JavaScript awaits each call before the next.
+// An object whose bytes arrive in pieces. JavaScript awaits each call before the next, except that it may abort at any
+// time: the mutex keeps a descriptor from being closed, and its number from being reused, under a running write.
 struct Writer {
   explicit Writer(std::shared_ptr<ObjectStore> store_) : store(std::move(store_)), hasher(store->settings().algorithm) {}
   const std::shared_ptr<ObjectStore> store;
+  std::mutex mutex;
   VerityHasher hasher;
   Staging staging;
   uint64_t size = 0;
+  int error = 0;  // of the first write that failed; what follows it would be an object with a hole
 };
 
 class WriteChunks : public PromiseBatch {
  public:
-  WriteChunks(Napi::Env env, std::shared_ptr<Writer> writer, const Napi::Array& chunks)
-      : PromiseBatch(env, 1), writer_(std::move(writer)) {
-    for (uint32_t i = 0; i < chunks.Length(); i++) {
-      const Napi::Value value = chunks[i];
-      if (!value.IsTypedArray()) throw Napi::TypeError::New(env, "bytes expected");
-      const auto bytes = value.As<Napi::Uint8Array>();
-      chunks_.push_back({bytes.Data(), bytes.ByteLength()});
-    }
-    keep(chunks);
-  }
+  WriteChunks(Napi::Env env, std::shared_ptr<Writer> writer, Spans chunks)
+      : PromiseBatch(env, 1), writer_(std::move(writer)), chunks_(std::move(chunks)) {}
 
   void run(size_t) override {
+    std::lock_guard<std::mutex> hold(writer_->mutex);
+    if (writer_->staging.fd() < 0) writer_->error = -EBADF;
     const bool hash = !writer_->store->settings().verity;
     for (const auto& [data, length] : chunks_) {
+      if (writer_->error < 0) break;
       if (hash) writer_->hasher.update(data, length);
-      error_ = write_all(writer_->staging.fd(), data, length);
-      if (error_ < 0) return;
+      writer_->error = write_all(writer_->staging.fd(), data, length);
       writer_->size += length;
     }
+    error_ = writer_->error;
   }
 
  protected:
@@ -203,7 +205,7 @@ class WriteChunks : public PromiseBatch {
 
  private:
   const std::shared_ptr<Writer> writer_;
-  std::vector<std::pair<const uint8_t*, size_t>> chunks_;
+  const Spans chunks_;
   int error_ = 0;
 };
 
@@ -213,6 +215,12 @@ class FinishWriter : public RowBatch {
       : RowBatch(env, 1, digest_bytes(writer->store->settings().algorithm)), writer_(std::move(writer)) {}
 
   void run(size_t) override {
+    std::lock_guard<std::mutex> hold(writer_->mutex);
+    if (writer_->staging.fd() < 0) return rows_[0].fail(Outcome::kFailedStage, -EBADF);  // finished or aborted
+    if (writer_->error < 0) {
+      writer_->staging.discard();
+      return rows_[0].fail(Outcome::kFailedWrite, writer_->error);
+    }
     uint8_t digest[kMaxDigestBytes];
     writer_->hasher.finish(digest);
     writer_->store->commit(writer_->staging, digest, writer_->size, Outcome::kCopied, rows_[0]);
@@ -224,8 +232,8 @@ class FinishWriter : public RowBatch {
 };
 
 Napi::Value create_store(const Napi::CallbackInfo& info) {
-  const StoreSettings settings = {int_arg(info, 0), algorithm_arg(info, 1), info[2].As<Napi::Boolean>(),
-                                  info[3].As<Napi::Boolean>(), info[4].As<Napi::Boolean>()};
+  const StoreSettings settings = {int_arg(info, 0), algorithm_arg(info, 1), bool_arg(info, 2),
+                                  bool_arg(info, 3), bool_arg(info, 4)};
   return make_handle(info.Env(), std::make_shared<ObjectStore>(settings), kStoreTag);
 }
 
@@ -233,26 +241,26 @@ Napi::Value store_files(const Napi::CallbackInfo& info) {
   auto store = handle_arg<ObjectStore>(info, 0, kStoreTag);
   auto items = items_arg(info, 2, true);
   const auto cancel = array_arg<Napi::Int32Array>(info, 7);
+  if (cancel.ElementLength() == 0) throw Napi::TypeError::New(info.Env(), "empty cancel flag");
   return (new StoreFiles(info.Env(), std::move(store), fds_arg(info, 1), std::move(items), cancel))->start(info.Env());
 }
 
 Napi::Value store_buffers(const Napi::CallbackInfo& info) {
   auto store = handle_arg<ObjectStore>(info, 0, kStoreTag);
-  return (new StoreBuffers(info.Env(), std::move(store), info[1].As<Napi::Array>()))->start(info.Env());
+  auto* batch = new StoreBuffers(info.Env(), std::move(store), byte_spans(info.Env(), info[1]));
+  batch->keep(info[1]);
+  return batch->start(info.Env());
 }
 
 Napi::Value probe_store(const Napi::CallbackInfo& info) {
-  int reflink_error, hardlink_error;
-  handle_arg<ObjectStore>(info, 0, kStoreTag)->probe(int_arg(info, 1), &reflink_error, &hardlink_error);
-  auto out = Napi::Object::New(info.Env());
-  out["reflink"] = reflink_error;
-  out["hardlink"] = hardlink_error;
-  return out;
+  auto store = handle_arg<ObjectStore>(info, 0, kStoreTag);
+  const int fd = int_arg(info, 1);
+  return Napi::Number::New(info.Env(), bool_arg(info, 2) ? store->probe_hardlink(fd) : store->probe_reflink(fd));
 }
 
 Napi::Value read_files(const Napi::CallbackInfo& info) {
   auto items = items_arg(info, 1, false);
-  const auto limit = static_cast<uint64_t>(info[4].As<Napi::Number>().Int64Value());
+  const uint64_t limit = integer_arg(info, 4, 0, kMaxSafeInteger);
   return (new ReadFiles(info.Env(), fds_arg(info, 0), std::move(items), limit))->start(info.Env());
 }
 
@@ -265,16 +273,22 @@ Napi::Value create_writer(const Napi::CallbackInfo& info) {
 
 Napi::Value write_writer(const Napi::CallbackInfo& info) {
   auto writer = handle_arg<Writer>(info, 0, kWriterTag);
-  return (new WriteChunks(info.Env(), std::move(writer), info[1].As<Napi::Array>()))->start(info.Env());
+  auto* batch = new WriteChunks(info.Env(), std::move(writer), byte_spans(info.Env(), info[1]));
+  batch->keep(info[1]);
+  return batch->start(info.Env());
 }
 
 Napi::Value finish_writer(const Napi::CallbackInfo& info) {
   return (new FinishWriter(info.Env(), handle_arg<Writer>(info, 0, kWriterTag)))->start(info.Env());
 }
 
-void abort_writer(const Napi::CallbackInfo& info) { handle_arg<Writer>(info, 0, kWriterTag)->staging.discard(); }
+void abort_writer(const Napi::CallbackInfo& info) {
+  const auto writer = handle_arg<Writer>(info, 0, kWriterTag);
+  std::lock_guard<std::mutex> hold(writer->mutex);
+  writer->staging.discard();
+}
 
-void set_threads(const Napi::CallbackInfo& info) { Pool::instance().set_threads(info[0].As<Napi::Number>().Uint32Value()); }
+void set_threads(const Napi::CallbackInfo& info) { Pool::instance().set_threads(integer_arg(info, 0, 1, kMostThreads)); }
 
 }  // namespace
 

@@ -57,7 +57,10 @@ export interface NativeScanFailure {
 /** The addon's functions. Results below zero are negative errnos; paths are bytes without NUL. */
 export interface Binding {
   openat2(dirFd: number, path: Uint8Array, flags: number, mode: number, resolve: number): number;
+  /** For tests of the walk that stands in for openat2. */
   setOpenat2Available(available: boolean): void;
+  /** For tests of file systems without O_TMPFILE. */
+  setTmpfileAvailable(available: boolean): void;
   ofdLock(fd: number, type: number): number;
   flock(fd: number, operation: number): number;
   openTmpfile(dirFd: number, mode: number): number;
@@ -91,7 +94,7 @@ export interface Binding {
     cancel: Int32Array,
   ): Promise<NativeStoreResult>;
   storeBuffers(store: NativeHandle, contents: readonly Uint8Array[]): Promise<NativeStoreResult>;
-  probeStore(store: NativeHandle, fd: number): { reflink: number; hardlink: number };
+  probeStore(store: NativeHandle, fd: number, hardlink: boolean): number;
   readFiles(
     dirFds: Int32Array,
     paths: Uint8Array,

@@ -90,6 +90,7 @@ const SYSCALLS: Readonly<Partial<Record<StoreStep, string>>> = {
   link: "linkat",
 };
 
+const CRC_BYTES = 8;
 const FLAG_CHECK_CRC = 1;
 const FLAG_INLINE = 2;
 
@@ -164,16 +165,14 @@ export class ObjectStore {
   }
 
   /**
-   * Tries a clone and a link of the open file `fd` into the object directory and takes both back.
+   * Tries to clone, or to link, the open file `fd` into the object directory, and takes it back. A clone leaves no trace
+   * at all; a link stands there for a moment under a temporary name.
    *
-   * @returns for each way null, or the error that stands in its way
+   * @returns null, or the error that stands in the way
    */
-  probe(fd: number): { readonly reflink: KernelError | null; readonly hardlink: KernelError | null } {
-    const { reflink, hardlink } = binding.probeStore(this.#handle, fd);
-    return {
-      reflink: reflink === 0 ? null : new KernelError(reflink, "ioctl"),
-      hardlink: hardlink === 0 ? null : new KernelError(hardlink, "linkat"),
-    };
+  probe(fd: number, method: "reflink" | "hardlink"): KernelError | null {
+    const result = binding.probeStore(this.#handle, fd, method === "hardlink");
+    return result < 0 ? new KernelError(-result, method === "hardlink" ? "linkat" : "ioctl") : null;
   }
 }
 
@@ -193,14 +192,14 @@ export class ObjectWriter {
     checkResult(await binding.writeWriter(this.#handle, chunks), "write");
   }
 
-  /** Names the object by its digest. */
+  /** Names the object by its digest. Fails at step `write` after a failed write, at `stage` when called again. */
   async finish(): Promise<StoreOutcome> {
     const result = await binding.finishWriter(this.#handle);
     const [outcome] = unpackOutcomes(result, DIGEST_BYTES[this.#hash], () => undefined);
     return outcome as StoreOutcome;
   }
 
-  /** Drops what was written; harmless after {@link ObjectWriter.finish}. */
+  /** Drops what was written, after a write that still runs; harmless after {@link ObjectWriter.finish}. */
   abort(): void {
     binding.abortWriter(this.#handle);
   }
@@ -218,7 +217,7 @@ export type ReadFile = Pick<SourceFile, "path" | "size">;
 
 /**
  * Contents of many small files beneath the first of `dirFds` that has them, in order. A file of another size than
- * stated, or of more than `limit` bytes, fails at step `size`.
+ * stated, or of more than `limit` bytes (a safe integer), fails at step `size`.
  */
 export async function readFiles(
   dirFds: readonly number[],
@@ -230,7 +229,7 @@ export async function readFiles(
   return unpackOutcomes(result, 0, (i) => files[i]?.path);
 }
 
-/** Sets how many native threads serve all stores of the process; default: the processors available. */
+/** Sets how many native threads (1 to 1024) serve all stores of the process; default: twice the processors. @throws RangeError */
 export function setNativeThreads(count: number): void {
   binding.setThreads(count);
 }
@@ -247,7 +246,7 @@ function packFiles(files: readonly SourceFile[]): PackedFiles {
   const paths = Buffer.concat(files.map((file) => file.path));
   const ends = new Uint32Array(files.length);
   const sizes = new Float64Array(files.length);
-  const crcs = new Uint8Array(files.length * 8);
+  const crcs = new Uint8Array(files.length * CRC_BYTES);
   const flags = new Uint8Array(files.length);
   let end = 0;
   files.forEach((file, i) => {
@@ -255,7 +254,11 @@ function packFiles(files: readonly SourceFile[]): PackedFiles {
     ends[i] = end;
     sizes[i] = file.size;
     flags[i] = (file.crc64 ? FLAG_CHECK_CRC : 0) | (file.inline ? FLAG_INLINE : 0);
-    if (file.crc64) crcs.set(file.crc64, i * 8);
+    if (file.crc64) {
+      if (file.crc64.length !== CRC_BYTES)
+        throw new RangeError(`crc64 of ${file.crc64.length} bytes, not ${CRC_BYTES}`);
+      crcs.set(file.crc64, i * CRC_BYTES);
+    }
   });
   return { paths, ends, sizes, crcs, flags };
 }

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import { jsonText } from "./render/printable.ts";
 
 /** Streams a command reads from and writes to. */
 export interface Io {
@@ -47,7 +48,7 @@ export class Output {
 
   /** Writes a value as JSON with two spaces of indent. */
   async writeJson(value: unknown): Promise<void> {
-    await this.write(`${JSON.stringify(value, null, 2)}\n`);
+    await this.write(`${jsonText(value, 2)}\n`);
   }
 
   /** Waits until everything is written. @throws as {@link Output.write} */
@@ -57,7 +58,10 @@ export class Output {
   }
 
   #check(): void {
-    if (this.#error === null) return;
+    if (this.#error === null) {
+      if (this.#stream.destroyed) throw new StdoutClosed();
+      return;
+    }
     if (this.#error.code === "EPIPE" || this.#error.code === "ERR_STREAM_DESTROYED") throw new StdoutClosed();
     throw this.#error;
   }

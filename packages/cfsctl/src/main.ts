@@ -13,6 +13,7 @@ import type { CommandBuilder, Context } from "./context.ts";
 import { type Io, Output, StdoutClosed } from "./io.ts";
 import { type GlobalOptions, globalOptions } from "./options.ts";
 import { formatError } from "./render/error.ts";
+import { printable } from "./render/printable.ts";
 import { UsageError } from "./usage-error.ts";
 
 const COMMANDS: readonly CommandBuilder[] = [addInit, addCat];
@@ -40,20 +41,32 @@ const SEE_HELP = "For more information, try '--help'.";
  */
 export async function runCli(argv: readonly string[], io: Io = process): Promise<number> {
   const output = new Output(io.stdout);
+  // Without a listener a closed or full standard error would end the process in the middle of its work. Messages that
+  // nobody can hear are no reason to fail; the exit status tells how it went.
+  io.stderr.on("error", () => undefined);
   const program = createProgram(io, output);
   try {
-    await program.parseAsync(argv, { from: "user" });
+    await parse(program, argv);
     await output.flush();
     return OK;
   } catch (error) {
     if (error instanceof StdoutClosed) return OK;
-    if (error instanceof CommanderError) return error.exitCode === OK ? OK : USAGE;
+    if (error instanceof CommanderError) return USAGE;
     if (error instanceof UsageError) {
-      io.stderr.write(`error: ${error.message}\n\n${SEE_HELP}\n`);
+      io.stderr.write(`error: ${printable(error.message)}\n\n${SEE_HELP}\n`);
       return USAGE;
     }
     io.stderr.write(formatError(error));
     return FAILED;
+  }
+}
+
+/** Runs the command; help and version end commander's work by an error, too. @throws CommanderError usage errors */
+async function parse(program: Command, argv: readonly string[]): Promise<void> {
+  try {
+    await program.parseAsync(argv, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError) || error.exitCode !== OK) throw error;
   }
 }
 
@@ -66,7 +79,8 @@ function createProgram(io: Io, output: Output): Command {
     .showHelpAfterError(SEE_HELP)
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      // It repeats arguments as they were given.
+      writeErr: (text) => io.stderr.write(text.split("\n").map(printable).join("\n")),
     });
   for (const option of globalOptions()) program.addOption(option);
   const context: Context = { ...pickIo(io), output, globals: () => program.opts<GlobalOptions>() };

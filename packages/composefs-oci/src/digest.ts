@@ -5,16 +5,30 @@ import { OciError } from "./errors.ts";
 export type OciDigest = string & { readonly __ociDigest: unique symbol };
 
 /** Hex digits of the algorithms that are understood; an OCI digest of any other cannot be checked. */
-const HEX_LENGTH: Readonly<Record<string, number>> = { sha256: 64, sha384: 96, sha512: 128 };
+const HEX_LENGTH: ReadonlyMap<string, number> = new Map([
+  ["sha256", 64],
+  ["sha384", 96],
+  ["sha512", 128],
+]);
 
-/** Checks the form of a digest. @throws OciError `DIGEST_INVALID` */
-export function parseDigest(text: string): OciDigest {
+/** Characters of a malformed digest that an error repeats; an image can have one of megabytes. */
+const SHOWN_CHARS = 160;
+
+/**
+ * Checks the form of a digest.
+ *
+ * @param place where it stands, such as `config.rootfs.diff_ids[0]`, for the message
+ * @throws OciError `DIGEST_INVALID`
+ */
+export function parseDigest(text: string, place?: string): OciDigest {
   const [, algorithm = "", hex = ""] = /^([a-z0-9]+):([0-9a-f]+)$/.exec(text) ?? [];
-  const expected = HEX_LENGTH[algorithm];
+  const expected = HEX_LENGTH.get(algorithm);
   if (expected !== undefined && hex.length === expected) return text as OciDigest;
   const expectation = expected === undefined ? "sha256: and 64 hex digits" : `${expected} lower-case hex digits`;
-  throw new OciError("DIGEST_INVALID", `'${text}' is no digest: expected ${expectation}`, {
-    details: { digest: text },
+  const digest = text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text;
+  const where = place === undefined ? "" : `${place}: `;
+  throw new OciError("DIGEST_INVALID", `${where}'${digest}' is no digest: expected ${expectation}`, {
+    details: { digest, ...(place === undefined ? {} : { place }) },
   });
 }
 

@@ -1,5 +1,5 @@
 import { type ContentType, contentType } from "@composefs/core";
-import type { OciDigest } from "./digest.ts";
+import { isDigest, type OciDigest } from "./digest.ts";
 
 /** Content types of the splitstreams of OCI images (oci.md §3.1). */
 export const CONTENT_TYPE: Readonly<Record<"layer" | "blob" | "config" | "manifest", ContentType>> = {
@@ -19,8 +19,9 @@ export function configRefName(digest: OciDigest): string {
   return `config:${digest}`;
 }
 
-/** Digest in the content identifier of a manifest stream; null for any other. */
+/** Digest in the content identifier of a manifest stream; null for any other, and for one that is no digest. */
 export function manifestDigestOf(entry: string): OciDigest | null {
   const prefix = "oci-manifest-";
-  return entry.startsWith(prefix) ? (entry.slice(prefix.length) as OciDigest) : null;
+  const digest = entry.startsWith(prefix) ? entry.slice(prefix.length) : "";
+  return isDigest(digest) ? digest : null;
 }

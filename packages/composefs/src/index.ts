@@ -10,6 +10,7 @@ export { type AlgorithmName, algorithmName, parseAlgorithmName } from "./fsverit
 export { isObjectId, type ObjectId, objectPath, parseObjectId } from "./fsverity/object-id.ts";
 export { DetachedMount } from "./mount/detached-mount.ts";
 export { type MountImageOptions, mountImage } from "./mount/mount-image.ts";
+export { type VerifyImageOptions, verifyImage } from "./mount/verify-image.ts";
 export { type Finding, type FindingKind, findingText } from "./repository/finding.ts";
 export type { FsckOptions } from "./repository/fsck.ts";
 export { type FsckReport, fsckJson, fsckLines, type Tally } from "./repository/fsck-report.ts";
@@ -17,6 +18,7 @@ export type { ChainLink, GcOptions, GcResult, RemovedObject } from "./repository
 export type { ImageRef, OpenedImage } from "./repository/images.ts";
 export { type InitOptions, type InitOutcome, initRepository } from "./repository/init.ts";
 export type { LockWait } from "./repository/lock.ts";
+export type { LockHolder } from "./repository/lock-holders.ts";
 export type { ErofsFormats, ErofsVersion } from "./repository/metadata.ts";
 export { type Mount, mountOf } from "./repository/mount-of.ts";
 export type { Category } from "./repository/names.ts";

@@ -101,21 +101,22 @@ export function zstdFrame(data: Uint8Array): Uint8Array {
  */
 export function* unzstd(data: Uint8Array): Generator<Uint8Array> {
   const context = new binding.DCtx();
+  const size = binding.dStreamOutSize();
+  let output = Buffer.allocUnsafeSlow(size);
+  let used = 0;
   let rest = data;
   let hint = 0;
-  while (rest.length > 0) {
-    const output = Buffer.allocUnsafeSlow(binding.dStreamOutSize());
-    const [toRead, produced, consumed] = context.decompressStream(output, rest);
+  // When the input is used up, what the decoder still holds comes out without more of it.
+  while (rest.length > 0 || hint > 0) {
+    const [toRead, produced, consumed] = context.decompressStream(output.subarray(used), rest);
+    if (rest.length === 0 && produced === 0) throw new RangeError("data ends inside a zstd frame");
     hint = toRead;
     rest = rest.subarray(consumed);
-    if (produced > 0) yield output.subarray(0, produced);
+    used += produced;
+    if (used < size) continue; // many small frames share a buffer
+    yield output;
+    output = Buffer.allocUnsafeSlow(size);
+    used = 0;
   }
-  // Input is used up; what the decoder still holds comes out without more of it.
-  while (hint > 0) {
-    const output = Buffer.allocUnsafeSlow(binding.dStreamOutSize());
-    const [toRead, produced] = context.decompressStream(output, EMPTY);
-    if (produced === 0) throw new RangeError("data ends inside a zstd frame");
-    hint = toRead;
-    yield output.subarray(0, produced);
-  }
+  if (used > 0) yield output.subarray(0, used);
 }

@@ -30,6 +30,27 @@ export interface CstorageErrorOptions {
   readonly cause?: unknown;
 }
 
+const DAMAGED_LAYER = "the layer in the store is damaged: `podman image rm` it and pull the image again";
+
+/** What to do where the place of the error knows nothing better. */
+const HINTS: Readonly<Partial<Record<CstorageErrorCode, string>>> = {
+  STORE_CORRUPT: "restore that file, or have podman repair the store (`podman system check --repair`, podman 5)",
+  REF_INVALID: "write containers-storage:NAME[:TAG], NAME@DIGEST, an image id, or [driver@graphroot+runroot]NAME",
+  UNSUPPORTED_DRIVER: "only stores of the overlay driver can be read",
+  LAYER_NOT_FOUND: DAMAGED_LAYER,
+  LAYER_COUNT_MISMATCH: DAMAGED_LAYER,
+  MANIFEST_UNSUPPORTED: "pull the image again by a newer podman, for one platform",
+  TAR_SPLIT_MISSING: DAMAGED_LAYER,
+  TAR_SPLIT_CORRUPT: DAMAGED_LAYER,
+  FILE_NOT_FOUND: DAMAGED_LAYER,
+  NOT_REGULAR_FILE: DAMAGED_LAYER,
+  UNSAFE_PATH: `${DAMAGED_LAYER}; somebody may have tampered with it`,
+  SIZE_MISMATCH: DAMAGED_LAYER,
+  CONTENT_CHECKSUM_MISMATCH: DAMAGED_LAYER,
+  DIFF_ID_MISMATCH: DAMAGED_LAYER,
+  UNSUPPORTED_ENTRY: "this store cannot give the layer back as it was; pull the image into one without such layers",
+};
+
 /** Every error this package raises on its own account. Errors of the kernel pass through as they are. */
 export class CstorageError extends Error {
   override readonly name = "CstorageError";
@@ -41,7 +62,8 @@ export class CstorageError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details ?? {};
-    if (options.hint !== undefined) this.hint = options.hint;
+    const hint = options.hint ?? HINTS[code];
+    if (hint !== undefined) this.hint = hint;
   }
 
   /** The error as plain data, without stack and cause. */

@@ -1,4 +1,4 @@
-import { parse } from "smol-toml";
+import { parse, TomlError } from "smol-toml";
 import { CstorageError } from "./errors.ts";
 import { asObject, optionalObject, optionalString, optionalStrings } from "./json-shape.ts";
 
@@ -23,10 +23,13 @@ export function parseStorageConf(text: string, file: string): StorageConf {
   try {
     value = parse(text);
   } catch (cause) {
-    const { line, column } = cause as { line?: number; column?: number };
-    throw new CstorageError("STORE_CORRUPT", `${file}: ${(cause as Error).message}`, {
+    if (!(cause instanceof TomlError)) throw cause;
+    const { line, column } = cause;
+    // Its message goes on for lines, with a picture of the place.
+    const [problem] = cause.message.split("\n");
+    throw new CstorageError("STORE_CORRUPT", `${file}: line ${line}, column ${column}: ${problem}`, {
       details: { file, line, column },
-      cause,
+      hint: "correct the file, or name another in CONTAINERS_STORAGE_CONF",
     });
   }
   const root = asObject(value, { file, position: "" });

@@ -86,7 +86,7 @@ function tryLock(fd: number): boolean {
 }
 
 /** The first 64 bytes of a lock file, fewer when it is shorter: opaque, only compared. containers-storage.md §2.1. */
-export function readToken(fd: number): Buffer {
+function readToken(fd: number): Buffer {
   const token = Buffer.alloc(TOKEN_BYTES);
   return token.subarray(0, readSync(fd, token, 0, TOKEN_BYTES, 0));
 }

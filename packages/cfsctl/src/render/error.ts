@@ -5,12 +5,24 @@ interface Coded {
   readonly hint?: unknown;
 }
 
+/** What to do about errors of the kernel, which bring no hint of their own (docs/errors.md). */
+const KERNEL_HINTS: ReadonlyMap<unknown, string> = new Map([
+  ["EACCES", "run as the owner of the repository"],
+  ["EPERM", "run as the owner of the repository"],
+  ["ENOSPC", "make room and run the command again: what was stored already is used"],
+  ["EDQUOT", "make room and run the command again: what was stored already is used"],
+  ["EIO", "the disk cannot be read or written there; the kernel's log says more"],
+  ["EMFILE", "raise `ulimit -n`"],
+  ["ENFILE", "too many files are open on this machine"],
+  ["EROFS", "mount the file system read-write"],
+]);
+
 /**
  * An error as the user sees it: `Error: message [CODE]`, a hint, and its causes, whatever package it is from
  * (cli.md §1.1).
  */
 export function formatError(error: unknown): string {
-  const { code, hint } = (error ?? {}) as Coded;
+  const { code, hint = KERNEL_HINTS.get(code) } = (error ?? {}) as Coded;
   const lines = [`Error: ${message(error)}${typeof code === "string" ? ` [${code}]` : ""}`];
   if (typeof hint === "string") lines.push(`Hint: ${printable(hint)}`);
   const causes = causesOf(error);

@@ -4,58 +4,85 @@ import { printable } from "./printable.ts";
 import { methods, type ProgressRenderer, planLine, shortId } from "./progress-words.ts";
 import { formatSize } from "./size.ts";
 
-/** Bars for a terminal: one per layer, and what became of it when it is done. */
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Bars for a terminal: one per layer under way, which a line replaces when the layer is done, so that an image of many
+ * layers does not outgrow the screen.
+ */
 export function createBars(stderr: Writable): ProgressRenderer {
   const bars = new cliProgress.MultiBar(
     {
-      format: "{layer} [{bar}] {amount}  {state}",
+      format: "{layer} [{bar}] {amount}  {rate}",
       barCompleteChar: "#",
       barIncompleteChar: "-",
       hideCursor: true,
-      clearOnComplete: false,
+      clearOnComplete: true,
       stream: stderr as NodeJS.WritableStream,
     },
     cliProgress.Presets.legacy,
   );
   const layers = new Map<string, { bar: cliProgress.SingleBar; started: number }>();
-  const amount = (done: number, total: number | null): string =>
-    total === null ? formatSize(done) : `${formatSize(done)} / ${formatSize(total)}`;
+  let drawing = false;
+  // The library writes what it is given to log only while it draws.
+  const line = (text: string): void => {
+    if (drawing) bars.log(`${text}\n`);
+    else stderr.write(`${text}\n`);
+  };
+  const stop = (): void => {
+    for (const signal of ENDING_SIGNALS) process.removeListener(signal, onSignal);
+    if (!drawing) return;
+    drawing = false;
+    bars.update();
+    bars.stop();
+  };
+  // A signal ends the process as ever, but not before the cursor is back.
+  const onSignal = (signal: NodeJS.Signals): void => {
+    stop();
+    process.kill(process.pid, signal);
+  };
+  for (const signal of ENDING_SIGNALS) process.once(signal, onSignal);
   return {
     onProgress: (event) => {
       switch (event.type) {
         case "plan":
-          bars.log(`${planLine(event)}\n`);
+          line(planLine(event));
           break;
         case "start": {
-          const bar = bars.create(Math.max(event.bytes ?? 1, 1), 0, {
-            layer: shortId(event.id),
-            amount: amount(0, event.bytes),
-            state: "",
+          const payload = { layer: shortId(event.id), amount: amount(0, event.bytes), rate: "" };
+          layers.set(event.id, {
+            bar: bars.create(Math.max(event.bytes ?? 1, 1), 0, payload),
+            started: performance.now(),
           });
-          layers.set(event.id, { bar, started: performance.now() });
+          drawing = true;
           break;
         }
         case "progress": {
           const layer = layers.get(event.id);
           const seconds = (performance.now() - (layer?.started ?? 0)) / 1000;
-          const state = seconds > 0 ? `${formatSize(Math.round(event.done / seconds))}/s` : "";
-          layer?.bar.update(event.done, { amount: amount(event.done, event.total), state });
+          const rate = seconds > 0 ? `${formatSize(Math.round(event.done / seconds))}/s` : "";
+          layer?.bar.update(event.done, { amount: amount(event.done, event.total), rate });
           break;
         }
         case "done": {
-          const bar = layers.get(event.id)?.bar;
-          bar?.setTotal(Math.max(event.bytes, 1));
-          bar?.update(event.bytes, { amount: formatSize(event.bytes), state: methods(event.stats) });
+          line(`${shortId(event.id)} ${formatSize(event.bytes)}, ${methods(event.stats)}`);
+          const layer = layers.get(event.id);
+          if (layer !== undefined) bars.remove(layer.bar);
+          layers.delete(event.id);
           break;
         }
         case "skip":
-          bars.log(`${shortId(event.id)} present\n`);
+          line(`${shortId(event.id)} present`);
           break;
         case "note":
-          bars.log(`${printable(event.text)}\n`);
+          line(printable(event.text));
           break;
       }
     },
-    stop: () => bars.stop(),
+    stop,
   };
+}
+
+function amount(done: number, total: number | null): string {
+  return total === null ? formatSize(done) : `${formatSize(done)} / ${formatSize(total)}`;
 }

@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
 import type { ProgressListener } from "@composefs/oci";
-import { printable } from "./printable.ts";
+import { jsonText, printable } from "./printable.ts";
 import { methods, type ProgressRenderer, planLine, shortId } from "./progress-words.ts";
 import { formatSize } from "./size.ts";
 
@@ -12,9 +12,8 @@ const SILENT: ProgressRenderer = { onProgress: undefined, stop: () => undefined 
 /** The renderer for standard error: bars on a terminal, else a line per finished layer; events as JSON lines. */
 export async function createProgress(stderr: Writable, mode: ProgressMode, quiet: boolean): Promise<ProgressRenderer> {
   if (quiet) return SILENT;
-  stderr.on("error", ignoreClosedReader);
   if (mode === "json") {
-    return { ...SILENT, onProgress: (event) => stderr.write(`${JSON.stringify(event)}\n`) };
+    return { ...SILENT, onProgress: (event) => stderr.write(`${jsonText(event)}\n`) };
   }
   const terminal = "isTTY" in stderr && stderr.isTTY === true;
   if (mode === "plain" || !terminal) return { ...SILENT, onProgress: plainLines(stderr) };
@@ -43,9 +42,4 @@ function plainLines(stderr: Writable): ProgressListener {
         break;
     }
   };
-}
-
-/** Nobody reading the progress is no reason to fail. */
-function ignoreClosedReader(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
 }

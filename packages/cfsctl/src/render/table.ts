@@ -4,7 +4,7 @@ import { printable } from "./printable.ts";
 export function formatTable(header: readonly string[], cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(printable));
   const widths = header.map((title, column) =>
-    Math.max(...[header, ...rows].map((row) => width(row[column] ?? title))),
+    rows.reduce((widest, row) => Math.max(widest, width(row[column] ?? "")), width(title)),
   );
   const rule = (left: string, fill: string, cross: string, right: string): string =>
     `${left}${widths.map((columns) => fill.repeat(columns + 2)).join(cross)}${right}\n`;

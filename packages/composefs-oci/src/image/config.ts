@@ -20,6 +20,6 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
     architecture: stringField(config, "architecture"),
     os: stringField(config, "os"),
     created: optionalStringField(config, "created"),
-    diffIds: listField(rootfs, "diff_ids", (item, place) => parseDigest(asString(item, place))),
+    diffIds: listField(rootfs, "diff_ids", (item, place) => parseDigest(asString(item, place), place)),
   };
 }

@@ -74,6 +74,18 @@ function isAbsent(value: unknown): boolean {
 }
 
 function wrongType(place: string, expected: string, value: unknown): OciError {
-  const found = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 40);
-  return new OciError("MANIFEST_INVALID", `${place}: expected ${expected}, found ${found}`, { details: { place } });
+  return new OciError("MANIFEST_INVALID", `${place}: expected ${expected}, found ${describe(value)}`, {
+    details: { place },
+  });
+}
+
+/** Characters of a string that an error repeats. */
+const SHOWN_CHARS = 40;
+
+// Not by JSON.stringify as a whole: a value may be huge, or nested deeper than the stack.
+function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  return JSON.stringify(typeof value === "string" ? value.slice(0, SHOWN_CHARS) : value);
 }

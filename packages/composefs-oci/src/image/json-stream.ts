@@ -3,6 +3,9 @@ import { digestOf, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 
+/** Far above any real config or manifest, which are read whole. */
+const MAX_JSON_BYTES = 64 * 1024 * 1024;
+
 /** A config or manifest: exact bytes and what its stream refers to. */
 export interface JsonDocument {
   readonly kind: "config" | "manifest";
@@ -37,7 +40,17 @@ export async function readJsonStream(
   digest: OciDigest,
 ): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of repository.readStream(stream)) pieces.push(piece);
+  let length = 0;
+  for await (const piece of repository.readStream(stream)) {
+    length += piece.length;
+    if (length > MAX_JSON_BYTES) {
+      throw new OciError("MANIFEST_INVALID", `${kind} ${digest}: more than ${MAX_JSON_BYTES} bytes`, {
+        details: { digest, limit: MAX_JSON_BYTES, stream: contentId(kind, digest) },
+        hint: "pull the image again",
+      });
+    }
+    pieces.push(piece);
+  }
   const bytes = Buffer.concat(pieces);
   const actual = digestOf(bytes, digest);
   if (actual === digest) return bytes;

@@ -71,7 +71,7 @@ function refuseOtherDocuments(manifest: JsonObject): void {
 function parseDescriptor(object: JsonObject): Descriptor {
   return {
     mediaType: stringField(object, "mediaType"),
-    digest: parseDigest(stringField(object, "digest")),
+    digest: parseDigest(stringField(object, "digest"), `${object.place}.digest`),
     size: sizeField(object, "size"),
   };
 }

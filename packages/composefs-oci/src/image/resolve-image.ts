@@ -1,7 +1,7 @@
-import type { Repository } from "@composefs/core";
+import { ComposefsError, type Repository } from "@composefs/core";
 import { isDigest, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
-import { manifestDigestOf } from "../streams.ts";
+import { configRefName, contentId, manifestDigestOf } from "../streams.ts";
 import { listTags, readTag, type Tag } from "./tags.ts";
 
 const MIN_PREFIX_DIGITS = 8;
@@ -21,26 +21,38 @@ export async function resolveImage(repository: Repository, reference: string): P
   const candidates = new Set<OciDigest>();
   if (hex.length >= MIN_PREFIX_DIGITS && /^[0-9a-f]+$/.test(hex)) {
     for (const { manifestDigest } of listTags(repository)) {
-      if (manifestDigest.startsWith(text) || manifestDigest.split(":")[1]?.startsWith(hex))
-        candidates.add(manifestDigest);
+      const whole = hex === text ? manifestDigest.slice(manifestDigest.indexOf(":") + 1) : manifestDigest;
+      if (whole.startsWith(text)) candidates.add(manifestDigest);
     }
   }
   return onlyOne([...candidates], reference, listTags(repository));
 }
 
 async function byDigest(repository: Repository, digest: OciDigest, reference: string): Promise<OciDigest> {
-  if (repository.findStream(`oci-manifest-${digest}`) !== null) return digest;
+  if (repository.findStream(contentId("manifest", digest)) !== null) return digest;
   const manifests: OciDigest[] = [];
+  let damaged: ComposefsError | undefined;
   for (const entry of repository.listStreams()) {
     const manifestDigest = manifestDigestOf(entry);
     if (manifestDigest === null) continue;
-    const { namedRefs } = await repository.openStream(entry);
-    if (namedRefs.has(`config:${digest}`)) manifests.push(manifestDigest);
+    try {
+      const { namedRefs } = await repository.openStream(entry);
+      if (namedRefs.has(configRefName(digest))) manifests.push(manifestDigest);
+    } catch (error) {
+      // A damaged image must not hide the others; it is told of only when nothing else is found.
+      if (!(error instanceof ComposefsError)) throw error;
+      damaged ??= error;
+    }
   }
-  return onlyOne(manifests, reference, listTags(repository));
+  return onlyOne(manifests, reference, listTags(repository), damaged);
 }
 
-function onlyOne(candidates: readonly OciDigest[], reference: string, tags: readonly Tag[]): OciDigest {
+function onlyOne(
+  candidates: readonly OciDigest[],
+  reference: string,
+  tags: readonly Tag[],
+  cause?: ComposefsError,
+): OciDigest {
   const [first, ...others] = candidates;
   if (first !== undefined && others.length === 0) return first;
   if (first !== undefined) {
@@ -59,5 +71,6 @@ function onlyOne(candidates: readonly OciDigest[], reference: string, tags: read
   throw new OciError("IMAGE_NOT_FOUND", `image '${reference}' not found in the repository`, {
     details: { reference },
     hint,
+    cause,
   });
 }

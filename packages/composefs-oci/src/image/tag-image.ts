@@ -1,4 +1,4 @@
-import { ComposefsError, type Repository } from "@composefs/core";
+import type { Repository } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { contentId } from "../streams.ts";
@@ -40,7 +40,8 @@ export function untagImage(repository: Repository, name: string): void {
   try {
     repository.deleteRef("streams", `${TAGS}/${encodeTag(name)}`);
   } catch (cause) {
-    if (!(cause instanceof ComposefsError) || cause.code !== "REF_NOT_FOUND") throw cause;
+    const { code } = cause as { readonly code?: unknown };
+    if (code !== "REF_NOT_FOUND" && code !== "ENAMETOOLONG") throw cause;
     throw new OciError("IMAGE_NOT_FOUND", `there is no tag '${name}'`, {
       details: { tag: name },
       hint: "`cfsctl oci images` lists the tags",

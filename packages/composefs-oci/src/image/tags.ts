@@ -1,5 +1,5 @@
 import type { Repository } from "@composefs/core";
-import { isDigest, type OciDigest } from "../digest.ts";
+import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { manifestDigestOf } from "../streams.ts";
 import { decodeTag, TAGS, tagRef } from "./tag-name.ts";
@@ -15,12 +15,12 @@ export function listTags(repository: Repository): Tag[] {
   const tags: Tag[] = [];
   for (const { name, entry } of repository.listRefs("streams", TAGS)) {
     const manifestDigest = manifestDigestOf(entry);
-    if (manifestDigest !== null && isDigest(manifestDigest)) tags.push({ name: decodeTag(name), manifestDigest });
+    if (manifestDigest !== null) tags.push({ name: decodeTag(name), manifestDigest });
   }
   return tags.sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
 }
 
-/** Manifest that a tag names; null when there is no such tag. */
+/** Manifest that a tag names; null when there is no such tag, or it points to no manifest. */
 export function readTag(repository: Repository, name: string): OciDigest | null {
   let ref: string;
   try {

@@ -3,7 +3,10 @@ import { digestHash, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { countObject, emptyStats } from "../import-stats.ts";
 import { CONTENT_TYPE } from "../streams.ts";
+import { storing } from "./layer-errors.ts";
 import type { StoredLayer } from "./store-layer.ts";
+
+type ObjectStore = ReturnType<Repository["objects"]["store"]>;
 
 /**
  * Stores a layer that is no tar, as artifacts have them: the blob as one object whatever its size, and its splitstream,
@@ -18,14 +21,17 @@ export async function storeBlobLayer(
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<StoredLayer> {
   const hash = digestHash(digest);
-  const writer = repository.objects.store().createWriter();
+  const subject = `blob ${digest}`;
+  const writer = createWriter(repository, subject);
   let size = 0;
   try {
     for await (const chunk of blob) {
       options.signal?.throwIfAborted();
       hash.update(chunk);
       size += chunk.length;
-      await writer.write([chunk]);
+      await writer.write([chunk]).catch((error: unknown) => {
+        throw storing(subject, error);
+      });
     }
     const actual = hash.digest("hex");
     if (!digest.endsWith(`:${actual}`)) {
@@ -35,13 +41,21 @@ export async function storeBlobLayer(
       });
     }
     const outcome = await writer.finish();
-    const object = storedId(outcome, `blob ${digest}`);
+    const object = storedId(outcome, subject);
     const stream = repository.createStream(CONTENT_TYPE.blob);
     stream.external(object, size);
     const stats = emptyStats();
     if ("method" in outcome) countObject(stats, outcome.method, size);
-    return { id: await repository.objects.put(stream.finish(), `splitstream of blob ${digest}`), stats };
+    return { id: await repository.objects.put(stream.finish(), `splitstream of ${subject}`), stats };
   } finally {
     writer.abort();
+  }
+}
+
+function createWriter(repository: Repository, subject: string): ReturnType<ObjectStore["createWriter"]> {
+  try {
+    return repository.objects.store().createWriter();
+  } catch (error) {
+    throw storing(subject, error);
   }
 }

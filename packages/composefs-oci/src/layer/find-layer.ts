@@ -1,6 +1,6 @@
 import { ComposefsError, type ObjectId, type Repository } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
-import { contentId } from "../streams.ts";
+import { CONTENT_TYPE, contentId } from "../streams.ts";
 
 /** A layer that the repository has. */
 export interface PresentLayer {
@@ -23,13 +23,20 @@ const REPAIRABLE: ReadonlySet<string> = new Set([
 /**
  * The layer of this diff_id, if its splitstream is sound and all its objects are there; else null, so that importing the
  * layer again repairs the repository. Contents of objects are not looked at.
+ *
+ * @param kind `tar` passes over a stream of the same bytes as one blob, as an artifact may have left it
  */
-export async function findLayer(repository: Repository, diffId: OciDigest): Promise<PresentLayer | null> {
+export async function findLayer(
+  repository: Repository,
+  diffId: OciDigest,
+  kind: "tar" | "any",
+): Promise<PresentLayer | null> {
   const name = contentId("layer", diffId);
   try {
     const known = repository.findStream(name);
     if (known === null) return null;
-    const { id, objectRefs, size } = await repository.openStreamObject(known, name);
+    const { id, type, objectRefs, size } = await repository.openStreamObject(known, name);
+    if (kind === "tar" && type !== CONTENT_TYPE.layer) return null;
     return repository.objects.missing(objectRefs).length === 0 ? { id, objects: objectRefs.length, size } : null;
   } catch (error) {
     if (error instanceof ComposefsError && REPAIRABLE.has(error.code)) return null;

@@ -1,10 +1,10 @@
 import type { ObjectId, Repository } from "@composefs/core";
-import { TarHeaderError, TarParser } from "@composefs/tar-header";
+import { TarParser } from "@composefs/tar-header";
 import { digestHash, type OciDigest } from "../digest.ts";
-import { OciError } from "../errors.ts";
 import { emptyStats, type ImportStats } from "../import-stats.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import { findLayer } from "./find-layer.ts";
+import { inLayer } from "./layer-errors.ts";
 import type { StoredLayer } from "./store-layer.ts";
 import { TarSplitter } from "./tar-splitter.ts";
 import { checkDiffId } from "./verify-stored-layer.ts";
@@ -47,7 +47,9 @@ export async function importLayer(
   options: ImportLayerOptions = {},
 ): Promise<ImportedLayer> {
   repository.ensureWritable();
-  const present = await findLayer(repository, diffId);
+  // Refuses a bad name before the tar is read.
+  if (options.name !== undefined) repository.readRef("streams", options.name);
+  const present = await findLayer(repository, diffId, "tar");
   const layer =
     present === null
       ? await storeTarLayer(repository, diffId, tar, options)
@@ -110,20 +112,11 @@ async function checkTar(
   options: TarLayerOptions,
   present: StoredLayer,
 ): Promise<StoredLayer> {
-  const hash = digestHash(diffId);
+  const hash = (options.verify ?? true) ? digestHash(diffId) : null;
   for await (const chunk of tar) {
     options.signal?.throwIfAborted();
-    hash.update(chunk);
+    hash?.update(chunk);
   }
-  if (options.verify ?? true) checkDiffId(diffId, hash.digest("hex"));
+  if (hash !== null) checkDiffId(diffId, hash.digest("hex"));
   return present;
-}
-
-function inLayer(error: unknown, diffId: OciDigest): unknown {
-  if (!(error instanceof TarHeaderError)) return error;
-  return new OciError(error.code, `layer ${diffId}: ${error.message}`, {
-    details: { ...error.details, layer: diffId },
-    hint: "the layer is no sound tar; get it from its source again",
-    cause: error.cause,
-  });
 }

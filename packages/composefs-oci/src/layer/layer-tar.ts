@@ -1,9 +1,10 @@
 import { ComposefsError, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
-import { TarHeaderError, TarParser } from "@composefs/tar-header";
+import { TarParser } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import { checkEntry } from "./check-entry.ts";
+import { inLayer } from "./layer-errors.ts";
 
 /** A stored layer in figures; bytes throughout. */
 export interface LayerSummary {
@@ -62,8 +63,17 @@ export async function summarizeLayer(repository: Repository, diffId: OciDigest):
     }
     parser.finish();
   } catch (error) {
-    if (!(error instanceof TarHeaderError)) throw error;
-    throw new OciError(error.code, `layer ${diffId}: ${error.message}`, { details: error.details, cause: error.cause });
+    throw inLayer(error, diffId);
+  }
+  if (parser.offset !== stream.size) {
+    throw new OciError(
+      "TAR_MALFORMED",
+      `layer ${diffId}: its splitstream says ${stream.size} bytes, but has ${parser.offset}`,
+      {
+        details: { layer: diffId, expected: stream.size, actual: parser.offset },
+        hint: "remove the layer's stream and pull its image again",
+      },
+    );
   }
   return {
     diffId,

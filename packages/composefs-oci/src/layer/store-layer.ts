@@ -1,7 +1,9 @@
 import { type ObjectId, type Repository, storeError } from "@composefs/core";
 import { fileFailure, type LayerFile, type StoreLayer } from "@composefs/cstorage";
+import { OciError } from "../errors.ts";
 import type { ImportStats } from "../import-stats.ts";
 import { CONTENT_TYPE } from "../streams.ts";
+import { fileOfLayer } from "./layer-errors.ts";
 import { INLINE_MAX_BYTES, LayerWriter } from "./layer-writer.ts";
 import { verifyStoredLayer } from "./verify-stored-layer.ts";
 
@@ -49,7 +51,8 @@ export async function importStoreLayer(
   const content = await layer.open({ signal, lockTimeoutMs: options.lockTimeoutMs });
   const writer = new LayerWriter<LayerFile>(stream, (file, failure) => {
     if (failure.step === "cancelled") return cancellation(signal);
-    return fileFailure(layer, file, failure) ?? storeError(failure, describe(layer, file));
+    if (failure.step === "copy-refused") return copyRefused(layer, file);
+    return fileFailure(layer, file, failure) ?? storeError(failure, fileOfLayer(layer.diffId, file.path));
   });
   let stats: ImportStats;
   try {
@@ -76,8 +79,16 @@ export async function importStoreLayer(
   return { id, stats };
 }
 
-function describe(layer: StoreLayer, file: LayerFile): string {
-  return `layer ${layer.diffId}: file "${Buffer.from(file.path).toString("utf8")}"`;
+/** The layer's first file could be shared, which was tried before; this one lies elsewhere. */
+function copyRefused(layer: StoreLayer, file: LayerFile): OciError {
+  return new OciError(
+    "ZERO_COPY_IMPOSSIBLE",
+    `${fileOfLayer(layer.diffId, file.path)} cannot be shared without copying`,
+    {
+      details: { layer: layer.diffId, path: Buffer.from(file.path).toString("utf8") },
+      hint: "leave --zero-copy out to copy the files",
+    },
+  );
 }
 
 function cancellation(signal: AbortSignal | undefined): Error {

@@ -1,7 +1,9 @@
 import { type Repository, type SplitstreamWriter, storeError } from "@composefs/core";
 import type { SplitChunk } from "@composefs/splitfdstream";
 import type { TarEvent } from "@composefs/tar-header";
+import { OciError } from "../errors.ts";
 import type { ImportStats } from "../import-stats.ts";
+import { fileOfLayer, storing } from "./layer-errors.ts";
 import { INLINE_MAX_BYTES, LayerWriter } from "./layer-writer.ts";
 
 type ObjectStore = ReturnType<Repository["objects"]["store"]>;
@@ -12,6 +14,8 @@ const WHOLE_MAX_BYTES = 1024 * 1024;
 /** A batch is full with so many files, or so much of the tar. */
 const BATCH_FILES = 512;
 const BATCH_BYTES = 4 * 1024 * 1024;
+/** Most bytes between two stored files; they are held, compressed, until the next one comes. Two million empty files. */
+const MAX_RUN_BYTES = 1024 * 1024 * 1024;
 
 interface TarFile {
   readonly size: number;
@@ -32,17 +36,20 @@ interface OpenFile extends TarFile {
 export class TarSplitter {
   readonly #store: ObjectStore;
   readonly #writer: LayerWriter<TarFile>;
+  readonly #layer: string;
   #chunks: SplitChunk[] = [];
   #files: TarFile[] = [];
   #contents: Uint8Array[] = [];
   #firstFile = 0;
   #batchBytes = 0;
+  #runBytes = 0;
   #file: OpenFile | null = null;
 
   constructor(repository: Repository, stream: SplitstreamWriter, layer: string) {
+    this.#layer = layer;
     this.#store = repository.objects.store();
     this.#writer = new LayerWriter<TarFile>(stream, ({ path }, failure) =>
-      storeError(failure, `layer ${layer}: file "${Buffer.from(path).toString("utf8")}"`),
+      storeError(failure, fileOfLayer(layer, path)),
     );
   }
 
@@ -69,13 +76,14 @@ export class TarSplitter {
     }
   }
 
-  /** The events of a chunk of the tar are all taken: writes what is at hand of a large file. @throws KernelError */
+  /** The events of a chunk of the tar are all taken: passes on what is at hand. @throws KernelError */
   async pushed(): Promise<void> {
     const file = this.#file;
+    if (file === null && this.#batchBytes >= BATCH_BYTES) await this.#submit();
     if (file === null || file.writer === null || file.pieces.length === 0) return;
     const { pieces } = file;
     file.pieces = [];
-    await file.writer.write(pieces);
+    await this.#write(file, file.writer, pieces);
   }
 
   /** Ends the layer. @throws KernelError a file could not be stored */
@@ -93,17 +101,40 @@ export class TarSplitter {
   #inline(bytes: Uint8Array): void {
     this.#chunks.push({ inline: bytes });
     this.#batchBytes += bytes.length;
+    this.#runBytes += bytes.length;
+    if (this.#runBytes <= MAX_RUN_BYTES) return;
+    throw new OciError("TAR_LIMIT", `layer ${this.#layer}: more than ${MAX_RUN_BYTES} bytes without a file to store`, {
+      details: { layer: this.#layer, limit: MAX_RUN_BYTES },
+      hint: "no sound image has such a layer",
+    });
   }
 
   async #openLarge(path: Uint8Array, size: number): Promise<void> {
     // The path outlives its chunk in errors, and a large file outlives many chunks.
     this.#file = { path: path.slice(), size, pieces: [], writer: null };
     await this.#submit();
-    this.#file = { ...this.#file, writer: this.#store.createWriter() };
+    this.#file = { ...this.#file, writer: this.#createWriter(path) };
+  }
+
+  #createWriter(path: Uint8Array): ObjectWriter {
+    try {
+      return this.#store.createWriter();
+    } catch (error) {
+      throw storing(fileOfLayer(this.#layer, path), error);
+    }
+  }
+
+  async #write({ path }: TarFile, writer: ObjectWriter, pieces: readonly Uint8Array[]): Promise<void> {
+    try {
+      await writer.write(pieces);
+    } catch (error) {
+      throw storing(fileOfLayer(this.#layer, path), error);
+    }
   }
 
   #endFile(file: OpenFile): Promise<void> | null {
     this.#file = null;
+    this.#runBytes = 0;
     if (file.writer !== null) return this.#endLarge(file, file.writer);
     const [only] = file.pieces;
     this.#contents.push(file.pieces.length === 1 && only ? only : Buffer.concat(file.pieces));
@@ -115,7 +146,7 @@ export class TarSplitter {
 
   async #endLarge(file: OpenFile, writer: ObjectWriter): Promise<void> {
     try {
-      await writer.write(file.pieces);
+      await this.#write(file, writer, file.pieces);
     } catch (error) {
       writer.abort();
       throw error;

@@ -66,7 +66,7 @@ export async function importImage(
   checkConfig(source.config, configDigest);
   checkLayers(source, manifest);
 
-  const plan = await planLayers(repository, source.layers);
+  const plan = await planLayers(repository, source.layers, manifest.kind);
   onProgress?.({
     type: "plan",
     components: plan.map(({ diffId, source: { bytes }, present }) => ({ id: diffId, bytes, present })),
@@ -120,12 +120,16 @@ function checkLayers(source: ImageSource, manifest: Manifest): void {
 }
 
 /** The distinct layers in order, with what the repository has of them. */
-async function planLayers(repository: Repository, layers: readonly SourceLayer[]): Promise<PlannedImport[]> {
+async function planLayers(
+  repository: Repository,
+  layers: readonly SourceLayer[],
+  kind: Manifest["kind"],
+): Promise<PlannedImport[]> {
   const plan = new Map<OciDigest, PlannedImport>();
   for (const source of layers) {
     const { diffId } = source;
     if (plan.has(diffId)) continue;
-    const found = await findLayer(repository, diffId);
+    const found = await findLayer(repository, diffId, kind === "container" ? "tar" : "any");
     const stored =
       found === null ? null : { id: found.id, stats: { ...emptyStats(), objectsAlreadyPresent: found.objects } };
     plan.set(diffId, { diffId, source, stored, present: found !== null });
@@ -144,10 +148,10 @@ async function storeLayers(
     if (either.aborted) return;
     const { diffId: id, source } = layer;
     const { bytes } = source;
-    onProgress?.({ type: "start", id, bytes });
     const onBytes = (done: number): void => onProgress?.({ type: "progress", id, done, total: bytes, unit: "bytes" });
     let size = 0;
     try {
+      onProgress?.({ type: "start", id, bytes });
       layer.stored = await source.store({
         signal: either,
         onBytes: (done) => {
@@ -155,11 +159,11 @@ async function storeLayers(
           onBytes(done);
         },
       });
+      onProgress?.({ type: "done", id, bytes: size, stats: layer.stored.stats });
     } catch (error) {
       failed.abort(error);
       throw error;
     }
-    onProgress?.({ type: "done", id, bytes: size, stats: layer.stored.stats });
   };
   for (const { diffId: id, source, present } of plan)
     if (present) onProgress?.({ type: "skip", id, bytes: source.bytes });

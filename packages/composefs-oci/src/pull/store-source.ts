@@ -85,8 +85,10 @@ async function checkZeroCopy(repository: Repository, layer: StoreLayer, options:
   const fd = await openFirstFile(layer, { signal: options.signal, lockTimeoutMs: options.lockTimeoutMs });
   if (fd === null) return;
   try {
-    const { reflink, hardlink } = repository.objects.probe(fd);
-    if (reflink === null || (options.hardlink && hardlink === null)) return;
+    const reflink = repository.objects.probe(fd, "reflink");
+    if (reflink === null) return;
+    const hardlink = options.hardlink ? repository.objects.probe(fd, "hardlink") : null;
+    if (options.hardlink && hardlink === null) return;
     const from = mountOf(fd);
     const to = repository.objects.mount();
     const tried = options.hardlink ? "neither clone nor link" : "not clone";

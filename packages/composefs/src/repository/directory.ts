@@ -25,7 +25,8 @@ const DIRECTORY_MODE = 0o755;
 const TEMPORARY_TRIES = 16;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-function randomText(length: number): string {
+/** Text for a temporary name: letters and digits. */
+export function randomText(length: number): string {
   return Array.from({ length }, () => ALPHABET[randomInt(ALPHABET.length)]).join("");
 }
 
@@ -94,12 +95,16 @@ export function placeSymlink(repositoryFd: number, link: readonly string[], targ
     return true;
   };
   try {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!hasCode(error, "ENOENT")) throw error;
+    }
+    mkdirSync(fdPath(repositoryFd, ...link.slice(0, -1)), { recursive: true, mode: DIRECTORY_MODE });
     return attempt();
   } catch (error) {
-    if (!hasCode(error, "ENOENT")) throw error;
+    throw atPath(error, link.join("/"));
   }
-  mkdirSync(fdPath(repositoryFd, ...link.slice(0, -1)), { recursive: true, mode: DIRECTORY_MODE });
-  return attempt();
 }
 
 function temporarySymlink(repositoryFd: number, text: string): string {

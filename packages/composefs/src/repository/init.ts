@@ -1,12 +1,12 @@
-import { closeSync, constants, mkdirSync, openSync, rmdirSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import type { HashName } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
 import { algorithmName } from "../fsverity/algorithm.ts";
-import { atPath, fdPath, hasCode, writeFileOnce } from "./directory.ts";
-import { type ErofsFormats, encodeMetadata, type Metadata } from "./metadata.ts";
+import { atPath, fdPath, hasCode, randomText, writeFileOnce } from "./directory.ts";
+import { DEFAULT_FORMATS, type ErofsFormats, encodeMetadata, type Metadata } from "./metadata.ts";
 import { METADATA_NAME, readMetadata } from "./metadata-file.ts";
-import { inferHash } from "./old-format.ts";
+import { inferHash, upgradeOldRepository } from "./old-format.ts";
 
 /** Settings of a new repository. */
 export interface InitOptions {
@@ -26,7 +26,6 @@ export interface InitOptions {
 export type InitOutcome = "created" | "already-initialized" | "preserved" | "upgraded";
 
 const REPOSITORY_MODE = 0o700;
-const DEFAULT_FORMATS: ErofsFormats = { default: 1, extra: [] };
 
 /**
  * Creates a repository, with missing parents, or finds that it is there already (repository.md §1.2).
@@ -49,7 +48,7 @@ export function initRepository(path: string, options: InitOptions = {}): InitOut
       closeSync(fd);
     }
   } catch (error) {
-    if (made) rmdirSync(path);
+    if (made) removeIfEmpty(path);
     throw error;
   }
 }
@@ -65,8 +64,16 @@ function makeDirectory(path: string): boolean {
   }
 }
 
+function removeIfEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    if (!hasCode(error, "ENOTEMPTY", "ENOENT")) throw error; // somebody else uses or removed it by now
+  }
+}
+
 function initAt(fd: number, path: string, wanted: Metadata, options: InitOptions): InitOutcome {
-  let present = readMetadata(fd, path);
+  let present = readPresent(fd, path, options.reset ?? false);
   const objectsHash = present === null ? inferHash(fd) : present.hash;
   if (objectsHash !== null && objectsHash !== wanted.hash && (options.reset || present === null)) {
     throw new ComposefsError(
@@ -78,11 +85,17 @@ function initAt(fd: number, path: string, wanted: Metadata, options: InitOptions
       },
     );
   }
+  const bytes = encodeMetadata(wanted.hash, wanted.erofs);
+  const verity = options.insecure ? null : wanted.hash;
   if (options.reset) {
-    for (const name of ["streams", "images", METADATA_NAME]) rmSync(fdPath(fd, name), { recursive: true, force: true });
-    present = null;
+    resetMetadata(fd, path, bytes, verity);
+    return "created";
   }
-  if (present === null && objectsHash !== null && !options.reset && !options.ensure) {
+  if (present === null && objectsHash !== null && options.ensure) {
+    // As opening it would: the objects tell whether it requires fs-verity.
+    if (upgradeOldRepository(fd, wanted.erofs)) return "upgraded";
+  }
+  if (present === null && objectsHash !== null) {
     throw new ComposefsError("REPO_OLD_FORMAT", `repository ${path} has objects but no ${METADATA_NAME}`, {
       details: { path },
       hint: "any command upgrades it in place, or `init --ensure`; `init --reset-metadata` drops its names",
@@ -90,9 +103,8 @@ function initAt(fd: number, path: string, wanted: Metadata, options: InitOptions
   }
   if (present === null) {
     try {
-      const bytes = encodeMetadata(wanted.hash, wanted.erofs);
-      writeFileOnce(fd, METADATA_NAME, bytes, options.insecure ? null : wanted.hash);
-      return objectsHash !== null && options.ensure ? "upgraded" : "created";
+      writeFileOnce(fd, METADATA_NAME, bytes, verity);
+      return "created";
     } catch (error) {
       if (!hasCode(error, "EEXIST")) throw atPath(error, `${path}/${METADATA_NAME}`);
       present = readMetadata(fd, path); // somebody else was faster
@@ -107,6 +119,29 @@ function initAt(fd: number, path: string, wanted: Metadata, options: InitOptions
       `cannot re-initialize with (${describe(wanted)})`,
     { details: { path }, hint: "keep it with --ensure, or remove its names with --reset-metadata" },
   );
+}
+
+// A meta.json that cannot be read is what a reset is for; the objects then tell the hash.
+function readPresent(fd: number, path: string, reset: boolean): Metadata | null {
+  try {
+    return readMetadata(fd, path);
+  } catch (error) {
+    if (reset && error instanceof ComposefsError && error.code === "REPO_METADATA_INVALID") return null;
+    throw error;
+  }
+}
+
+// The new file is complete before anything goes, so that a refusal (no fs-verity, no space) loses nothing.
+function resetMetadata(fd: number, path: string, bytes: Uint8Array, verity: HashName | null): void {
+  const temporary = `.${METADATA_NAME}-${randomText(12)}`;
+  try {
+    writeFileOnce(fd, temporary, bytes, verity);
+    for (const name of ["streams", "images"]) rmSync(fdPath(fd, name), { recursive: true, force: true });
+    renameSync(fdPath(fd, temporary), fdPath(fd, METADATA_NAME));
+  } catch (error) {
+    rmSync(fdPath(fd, temporary), { force: true });
+    throw atPath(error, `${path}/${METADATA_NAME}`);
+  }
 }
 
 function describe(metadata: Metadata): string {

@@ -11,6 +11,9 @@ export interface ErofsFormats {
   readonly extra: readonly ErofsVersion[];
 }
 
+/** Formats of a repository for which nobody chose: V1 alone. */
+export const DEFAULT_FORMATS: ErofsFormats = { default: 1, extra: [] };
+
 /** What meta.json says (repository.md §1.2). */
 export interface Metadata {
   readonly hash: HashName;

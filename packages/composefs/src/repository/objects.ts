@@ -19,6 +19,7 @@ import { storedId } from "./store-error.ts";
 
 /** Contents up to this size are read whole, in batches; larger ones in pieces of this size. */
 const WHOLE_BYTES = 1024 * 1024;
+const DIRECTORY_MODE = 0o755;
 
 /** What the objects of one repository need to know of it. */
 export interface ObjectsOptions {
@@ -36,6 +37,14 @@ export interface StoreOptions {
   readonly copy?: boolean;
 }
 
+/** Content of an object: whole, or in pieces from an open file. */
+export type ObjectContent = Uint8Array | Generator<Uint8Array>;
+
+/** Closes the files of contents that were not read to their end. */
+export function closeContents(contents: readonly ObjectContent[]): void {
+  for (const content of contents) if (!(content instanceof Uint8Array)) content.return(undefined);
+}
+
 /** The directory `objects/`: content under its fs-verity digest. */
 export class Objects {
   readonly #options: ObjectsOptions;
@@ -49,7 +58,7 @@ export class Objects {
   /** A native store that writes here. Valid until the repository is closed. */
   store(options: StoreOptions = {}): ObjectStore {
     const { repositoryFd, hash, verity } = this.#options;
-    mkdirSync(fdPath(repositoryFd, "objects"), { recursive: true });
+    mkdirSync(fdPath(repositoryFd, "objects"), { recursive: true, mode: DIRECTORY_MODE });
     return new ObjectStore({ objectsFd: this.directory(), hash, verity, ...options });
   }
 
@@ -83,15 +92,15 @@ export class Objects {
   }
 
   /**
-   * Tries, and takes back, a clone and a link of the open file `fd` into the repository. Nothing is left behind, not even
-   * `objects/` where it is missing.
+   * Tries to clone, or to link, the open file `fd` into the repository, and takes it back; nothing is left behind, not
+   * even `objects/` where it is missing.
    *
-   * @returns for each way null, or the error that stands in its way
+   * @returns null, or the error that stands in the way
    */
-  probe(fd: number): ReturnType<ObjectStore["probe"]> {
+  probe(fd: number, method: "reflink" | "hardlink"): KernelError | null {
     const { repositoryFd, hash } = this.#options;
     const objectsFd = this.#directoryOrNull() ?? repositoryFd;
-    return new ObjectStore({ objectsFd, hash, verity: false }).probe(fd);
+    return new ObjectStore({ objectsFd, hash, verity: false }).probe(fd, method);
   }
 
   /** The mount that objects lie on, for messages. */
@@ -101,24 +110,29 @@ export class Objects {
 
   /**
    * Contents of objects in order, checked against their ids: a buffer for each that has at most 1 MiB, a generator of
-   * pieces for a larger one.
+   * pieces for a larger one, which holds a descriptor until it is used up or {@link closeContents} is called.
    *
    * @throws ComposefsError `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`
    */
-  async readMany(ids: readonly ObjectId[]): Promise<(Uint8Array | Generator<Uint8Array>)[]> {
+  async readMany(ids: readonly ObjectId[]): Promise<ObjectContent[]> {
     const files = ids.map((id) => ({ path: Buffer.from(objectPath(id)), size: -1 }));
     const outcomes = await readFiles([this.directory()], files, WHOLE_BYTES);
-    const contents: (Uint8Array | Generator<Uint8Array>)[] = [];
-    for (const [i, outcome] of outcomes.entries()) {
-      const id = ids[i] as ObjectId;
-      if ("inline" in outcome) {
-        this.#checkDigest(id, verityDigest(outcome.inline, this.#options.hash));
-        contents.push(outcome.inline);
-      } else if ("failure" in outcome && outcome.failure.step === "size") {
-        contents.push(await this.#stream(id));
-      } else {
-        throw this.#missing(id, "failure" in outcome ? outcome.failure.error : null);
+    const contents: ObjectContent[] = [];
+    try {
+      for (const [i, outcome] of outcomes.entries()) {
+        const id = ids[i] as ObjectId;
+        if ("inline" in outcome) {
+          this.#checkDigest(id, verityDigest(outcome.inline, this.#options.hash));
+          contents.push(outcome.inline);
+        } else if ("failure" in outcome && outcome.failure.step === "size") {
+          contents.push(await this.#stream(id));
+        } else {
+          throw this.#missing(id, "failure" in outcome ? outcome.failure.error : null);
+        }
       }
+    } catch (error) {
+      closeContents(contents);
+      throw error;
     }
     return contents;
   }
@@ -158,21 +172,28 @@ export class Objects {
     const fd = this.#openObject(id);
     try {
       const { hash, verity } = this.#options;
-      const measured = verity ? measureVerity(fd, hash) : null;
-      const [outcome] = measured ? [{ digest: measured }] : await verityDigestFds([fd], hash);
-      if (!outcome || "error" in outcome) throw outcome?.error ?? new Error("no digest");
-      this.#checkDigest(id, outcome.digest);
+      if (verity) {
+        // Only the kernel's word holds while the pieces are read; a digest of ours would be of what was there before.
+        this.#checkDigest(id, measured(fd, hash));
+      } else {
+        const [outcome] = await verityDigestFds([fd], hash);
+        if (!outcome || "error" in outcome) throw outcome?.error ?? new Error("no digest");
+        this.#checkDigest(id, outcome.digest);
+      }
     } catch (error) {
       closeSync(fd);
       throw error;
     }
-    return pieces(fd);
+    const content = pieces(fd);
+    content.next(); // a generator that never began would not close its file
+    return content;
   }
 
-  #checkDigest(id: ObjectId, digest: Uint8Array): void {
-    const found = objectIdFromBytes(digest);
+  #checkDigest(id: ObjectId, digest: Uint8Array | null): void {
+    const found = digest && objectIdFromBytes(digest);
     if (found === id) return;
-    throw new ComposefsError("OBJECT_CORRUPT", `object ${id}: its content has the digest ${found}`, {
+    const what = found === null ? "it has no fs-verity digest of the repository's hash" : `its digest is ${found}`;
+    throw new ComposefsError("OBJECT_CORRUPT", `object ${id}: ${what}`, {
       details: { id, found, path: `${this.#options.path}/objects/${objectPath(id)}` },
       hint: "remove the object and import the image again",
     });
@@ -206,8 +227,18 @@ export class Objects {
   }
 }
 
+function measured(fd: number, hash: HashName): Uint8Array | null {
+  try {
+    return measureVerity(fd, hash);
+  } catch (error) {
+    if (hasCode(error, "EOVERFLOW")) return null;
+    throw error;
+  }
+}
+
 function* pieces(fd: number): Generator<Uint8Array> {
   try {
+    yield Buffer.alloc(0);
     for (;;) {
       const piece = Buffer.allocUnsafeSlow(WHOLE_BYTES);
       const length = readSync(fd, piece);

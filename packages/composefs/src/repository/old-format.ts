@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, readdirSync } from "node:fs";
 import { type HashName, KernelError, measureVerity } from "@composefs/reflink";
 import { idLength } from "../fsverity/object-id.ts";
 import { fdPath, hasCode, writeFileOnce } from "./directory.ts";
-import { encodeMetadata } from "./metadata.ts";
+import { DEFAULT_FORMATS, type ErofsFormats, encodeMetadata } from "./metadata.ts";
 import { METADATA_NAME } from "./metadata-file.ts";
 
 interface FirstObject {
@@ -17,15 +17,15 @@ export function inferHash(repositoryFd: number): HashName | null {
 
 /**
  * Writes the meta.json that a repository of before 0.5 lacks, as the reference does: the hash from an object's name,
- * fs-verity required if that object has it, EROFS V1.
+ * fs-verity required if that object has it, EROFS V1 unless `erofs` says otherwise.
  *
  * @returns false when there is no object to tell the hash
  */
-export function upgradeOldRepository(repositoryFd: number): boolean {
+export function upgradeOldRepository(repositoryFd: number, erofs: ErofsFormats = DEFAULT_FORMATS): boolean {
   const object = firstObject(repositoryFd);
   if (object === null) return false;
   const { hash } = object;
-  const bytes = encodeMetadata(hash, { default: 1, extra: [] });
+  const bytes = encodeMetadata(hash, erofs);
   try {
     writeFileOnce(repositoryFd, METADATA_NAME, bytes, hasVerity(object) ? hash : null);
   } catch (error) {

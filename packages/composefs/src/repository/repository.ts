@@ -18,7 +18,7 @@ import { type LockWait, lockRepository } from "./lock.ts";
 import type { ErofsFormats, Metadata } from "./metadata.ts";
 import { METADATA_NAME, readMetadata, requiresVerity } from "./metadata-file.ts";
 import { type Category, checkRefName } from "./names.ts";
-import { Objects } from "./objects.ts";
+import { closeContents, Objects } from "./objects.ts";
 import { upgradeOldRepository } from "./old-format.ts";
 import { deleteRef, listEntries, listRefs, type Ref, readRef } from "./refs.ts";
 import { type Publication, publish, resolveStreamName, streamId, streamNotFound } from "./streams.ts";
@@ -287,7 +287,7 @@ export class Repository {
     deleteRef(this.#fd, category, name);
   }
 
-  /** Releases the lock and all descriptors; harmless when done before. */
+  /** Releases the lock and all descriptors; calling it again does nothing. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -320,10 +320,14 @@ export class Repository {
     const ids = parts.filter((part): part is ObjectId => typeof part === "string");
     const contents = ids.length > 0 ? await this.objects.readMany(ids) : [];
     let next = 0;
-    for (const part of parts) {
-      const content = typeof part === "string" ? contents[next++] : part;
-      if (content instanceof Uint8Array) yield content;
-      else if (content) yield* content;
+    try {
+      for (const part of parts) {
+        const content = typeof part === "string" ? contents[next++] : part;
+        if (content instanceof Uint8Array) yield content;
+        else if (content) yield* content;
+      }
+    } finally {
+      closeContents(contents);
     }
   }
 }

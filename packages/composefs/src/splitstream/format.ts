@@ -61,8 +61,8 @@ export const INFO_OFFSET = {
 /** Eight bytes that tell what a splitstream holds, as a latin1 string. */
 export type ContentType = string & { readonly __contentType: unique symbol };
 
-/** Makes a content type from eight ASCII characters. */
+/** Makes a content type from eight characters below U+0100. @throws TypeError */
 export function contentType(text: string): ContentType {
-  if (text.length !== 8) throw new TypeError(`content type '${text}' has not eight bytes`);
+  if (!/^[\0-\xff]{8}$/.test(text)) throw new TypeError(`content type '${text}' has not eight bytes`);
   return text as ContentType;
 }

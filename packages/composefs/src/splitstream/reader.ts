@@ -13,6 +13,9 @@ import {
   VERSION,
 } from "./format.ts";
 
+/** Named references of a real stream, one for each layer and image, are some kilobytes. */
+const MOST_NAME_BYTES = 16 * 1024 * 1024;
+
 /** A piece of a splitstream's data: literal bytes, or an object whose whole content stands there. */
 export type SplitstreamPart = { readonly inline: Uint8Array } | { readonly object: ObjectId };
 
@@ -88,7 +91,7 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
     type: info.toString("latin1", INFO_OFFSET.contentType, INFO_OFFSET.contentType + 8) as ContentType,
     size,
     objectRefs,
-    namedRefs: parseNames(Buffer.concat([...names]), streamRefs, corrupt),
+    namedRefs: parseNames(collect(names, corrupt), streamRefs, corrupt),
     parts: () => readChunks(inflate(stream, "data", corrupt), objectRefs, corrupt),
   };
 }
@@ -111,6 +114,18 @@ function* inflate(section: Buffer, what: string, corrupt: Corrupt): Generator<Ui
   } catch (cause) {
     throw corrupt(`${what}: ${(cause as Error).message}`, undefined, cause);
   }
+}
+
+// Read whole, so a few bytes of zstd must not be able to fill the memory.
+function collect(pieces: Generator<Uint8Array>, corrupt: Corrupt): Buffer {
+  const all: Uint8Array[] = [];
+  let length = 0;
+  for (const piece of pieces) {
+    length += piece.length;
+    if (length > MOST_NAME_BYTES) throw corrupt(`more than ${MOST_NAME_BYTES} bytes of named references`);
+    all.push(piece);
+  }
+  return Buffer.concat(all);
 }
 
 function parseNames(text: Buffer, ids: readonly ObjectId[], corrupt: Corrupt): Map<string, ObjectId> {

@@ -1,6 +1,6 @@
 import { ALGORITHM_NUMBER, type HashName } from "@composefs/reflink";
 import type { ObjectId } from "../fsverity/object-id.ts";
-import { ZstdFrameWriter, zstdFrame } from "../zstd.ts";
+import { unzstd, ZstdFrameWriter, zstdFrame } from "../zstd.ts";
 import {
   type ContentType,
   HEADER_BYTES,
@@ -11,6 +11,9 @@ import {
   OFFSET,
   VERSION,
 } from "./format.ts";
+
+/** More of an inline run than this waits for its end compressed: tar headers shrink to a twentieth. */
+const HELD_BYTES = 8 * 1024 * 1024;
 
 /** Digests listed once each, in order of first use. */
 class RefTable {
@@ -37,7 +40,7 @@ class RefTable {
 /**
  * Builds a splitstream. Content goes in by {@link SplitstreamWriter.inline} and {@link SplitstreamWriter.external} in
  * order; inline runs between two externals become one chunk. What it holds in memory is the compressed stream, the
- * tables and the inline run not yet ended.
+ * tables and the inline run not yet ended, compressed when it is long: its length stands before it.
  */
 export class SplitstreamWriter {
   readonly #hash: HashName;
@@ -49,6 +52,9 @@ export class SplitstreamWriter {
   readonly #prefix = Buffer.alloc(8);
   #run: Uint8Array[] = [];
   #runBytes = 0;
+  /** The start of a long run; {@link SplitstreamWriter.#run} is the rest. */
+  #spilled: ZstdFrameWriter | null = null;
+  #heldBytes = 0;
   #size = 0;
   #inlineBytes = 0;
 
@@ -77,6 +83,8 @@ export class SplitstreamWriter {
     if (bytes.length === 0) return;
     this.#run.push(bytes);
     this.#runBytes += bytes.length;
+    this.#heldBytes += bytes.length;
+    if (this.#heldBytes > HELD_BYTES) this.#spill();
     this.#inlineBytes += bytes.length;
     this.#size += bytes.length;
   }
@@ -127,9 +135,19 @@ export class SplitstreamWriter {
     if (this.#runBytes === 0) return;
     this.#prefix.writeBigInt64LE(BigInt(-this.#runBytes));
     this.#chunks.write(this.#prefix);
+    for (const piece of this.#spilled === null ? [] : unzstd(this.#spilled.finish())) this.#chunks.write(piece);
     for (const piece of this.#run) this.#chunks.write(piece);
     this.#run = [];
     this.#runBytes = 0;
+    this.#heldBytes = 0;
+    this.#spilled = null;
+  }
+
+  #spill(): void {
+    this.#spilled ??= new ZstdFrameWriter();
+    for (const piece of this.#run) this.#spilled.write(piece);
+    this.#run = [];
+    this.#heldBytes = 0;
   }
 }
 

@@ -2,6 +2,7 @@ import type { PullResult } from "@composefs/oci";
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
 import { valueOption } from "../../options.ts";
+import { printable } from "../../render/printable.ts";
 import { createProgress, type ProgressMode } from "../../render/progress.ts";
 import { formatStatistics, statisticsJson } from "../../render/statistics.ts";
 import { withRepository } from "../../repository.ts";
@@ -64,7 +65,7 @@ function resultText(result: PullResult): string {
     `config   ${result.configDigest}`,
     `verity   ${result.manifestId}`,
   ];
-  if (result.tag !== null) lines.push(`tagged   ${result.tag}`);
+  if (result.tag !== null) lines.push(`tagged   ${printable(result.tag)}`);
   return `${lines.join("\n")}\n${formatStatistics(result.stats)}`;
 }
 

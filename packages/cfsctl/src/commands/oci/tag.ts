@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
+import { printable } from "../../render/printable.ts";
 import { withRepository } from "../../repository.ts";
 
 /** `oci tag`: another name for an image. */
@@ -12,7 +13,7 @@ export function addOciTag(parent: Command, { globals, output }: Context): void {
     .action((image: string, name: string) =>
       withRepository(globals(), async (repository) => {
         const { tagImage } = await import("@composefs/oci");
-        await output.write(`Tagged ${await tagImage(repository, image, name)} as ${name}\n`);
+        await output.write(`Tagged ${await tagImage(repository, image, name)} as ${printable(name)}\n`);
       }),
     );
 }

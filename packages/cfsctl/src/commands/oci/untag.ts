@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
+import { printable } from "../../render/printable.ts";
 import { withRepository } from "../../repository.ts";
 
 /** `oci untag`: one name less. */
@@ -12,7 +13,7 @@ export function addOciUntag(parent: Command, { globals, output }: Context): void
       withRepository(globals(), async (repository) => {
         const { untagImage } = await import("@composefs/oci");
         untagImage(repository, name);
-        await output.write(`Removed tag ${name}\n`);
+        await output.write(`Removed tag ${printable(name)}\n`);
       }),
     );
 }

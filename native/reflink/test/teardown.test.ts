@@ -1,0 +1,39 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { temporaryDirectory } from "./support.ts";
+
+const ADDON = fileURLToPath(new URL("../build/Release/reflink.node", import.meta.url));
+
+/** Keeps the native threads busy with buffers of this environment. */
+const BUSY = `
+  const [directory, addon] = process.argv.slice(-2);
+  const { createStore, createWriter, storeBuffers, writeWriter } = require(addon);
+  const store = createStore(require("node:fs").openSync(directory), 1, false, false, true);
+  const busy = async () => {
+    for (let n = 0; ; n++) {
+      const contents = Array.from({ length: 50 }, (_, i) => Buffer.alloc(20000, n + " " + i));
+      await Promise.all([storeBuffers(store, contents), writeWriter(createWriter(store), [Buffer.alloc(3e6)])]);
+    }
+  };`;
+
+// A crash would be a signal, hence no status.
+test.each([
+  ["process.exit()", `${BUSY} busy(); setTimeout(() => process.exit(7), 30);`],
+  [
+    "terminated workers",
+    `const { Worker } = require("node:worker_threads");
+    const code = ${JSON.stringify(`${BUSY} busy();`)};
+    (async () => {
+      for (let i = 0; i < 12; i++) {
+        const worker = new Worker(code, { eval: true, argv: process.argv.slice(-2) });
+        await new Promise((resolve) => setTimeout(resolve, 60 + i * 5));
+        await worker.terminate();
+      }
+      process.exit(7);
+    })();`,
+  ],
+])("batches that run meanwhile: %s", (_, script) => {
+  const result = spawnSync(process.execPath, ["-e", script, temporaryDirectory(), ADDON], { encoding: "utf8" });
+  expect([result.status, result.signal, result.stderr]).toEqual([7, null, ""]);
+});

@@ -1,0 +1,70 @@
+import type { Repository } from "@composefs/core";
+import type { OciDigest } from "../src/digest.ts";
+import { storeTarLayer } from "../src/layer/import-layer.ts";
+import type { StoredLayer } from "../src/layer/store-layer.ts";
+import type { ImageSource, SourceLayer, SourceLayerOptions } from "../src/pull/image-source.ts";
+import { chunked, noise, sha256, tar } from "./tar-builder.ts";
+
+const CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
+const LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar";
+
+/** An image made for a test. */
+export interface FakeImage {
+  readonly source: ImageSource;
+  readonly manifestDigest: OciDigest;
+  readonly configDigest: OciDigest;
+  readonly diffIds: readonly OciDigest[];
+  /** How often each layer was asked for. */
+  readonly stored: OciDigest[];
+}
+
+/** What a {@link fakeImage} is to have. */
+export interface FakeImageOptions {
+  /** Tars of the layers, base first; default three with a file each. */
+  readonly tars?: readonly Uint8Array[];
+  readonly configType?: string;
+  /** Bytes in place of the config's. */
+  readonly config?: Uint8Array;
+  /** Fields that replace those of the manifest. */
+  readonly manifest?: object;
+  readonly architecture?: string;
+  /** Called before layer `index` is stored; may throw. */
+  readonly onStore?: (index: number, options: SourceLayerOptions) => Promise<void> | void;
+}
+
+/** A tar with one file of `size` bytes that no other tar has. */
+export function oneFile(size = 1000): Buffer {
+  return tar([{ name: "file", content: noise(size) }]);
+}
+
+/** An image whose layers come from memory. */
+export function fakeImage(repository: Repository, options: FakeImageOptions = {}): FakeImage {
+  const { tars = [oneFile(), oneFile(), oneFile()], architecture = "amd64", onStore } = options;
+  const diffIds = tars.map(sha256);
+  const config =
+    options.config ??
+    Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs: { type: "layers", diff_ids: diffIds } }));
+  const configDigest = sha256(config);
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      config: { mediaType: options.configType ?? CONFIG_TYPE, digest: configDigest, size: config.length },
+      layers: tars.map((bytes) => ({ mediaType: LAYER_TYPE, digest: sha256(bytes), size: bytes.length })),
+      ...options.manifest,
+    }),
+  );
+  const stored: OciDigest[] = [];
+  const layers = tars.map((bytes, index): SourceLayer => {
+    const diffId = diffIds[index] as OciDigest;
+    return {
+      diffId,
+      bytes: bytes.length,
+      store: async (run): Promise<StoredLayer> => {
+        stored.push(diffId);
+        await onStore?.(index, run);
+        return storeTarLayer(repository, diffId, chunked(bytes), { signal: run.signal, onBytes: run.onBytes });
+      },
+    };
+  });
+  return { source: { manifest, config, layers }, manifestDigest: sha256(manifest), configDigest, diffIds, stored };
+}

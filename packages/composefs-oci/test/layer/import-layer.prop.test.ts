@@ -1,0 +1,43 @@
+import type { Repository } from "@composefs/core";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { storeTarLayer } from "../../src/layer/import-layer.ts";
+import { noise, sha256, tar } from "../tar-builder.ts";
+import { removeRepositories, tempRepository } from "../temp-repository.ts";
+
+let repository: Repository;
+beforeAll(async () => {
+  repository = await tempRepository();
+});
+afterAll(removeRepositories);
+
+const entry = fc.record({
+  size: fc.oneof(fc.nat(2000), fc.constantFrom(0, 63, 64, 65, 512, 2 ** 20, 2 ** 20 + 1)),
+  type: fc.constantFrom("0", "\0", "7", "5", "2", "Z"),
+});
+
+test("the splitstream does not depend on how the tar is cut", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(entry, { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 100_000 }), { minLength: 1, maxLength: 20 }),
+      async (entries, cuts) => {
+        const archive = tar(entries.map(({ size, type }, i) => ({ name: `f${i}`, type, content: noise(size) })));
+        const diffId = sha256(archive);
+        async function* chunks(): AsyncGenerator<Uint8Array> {
+          for (let at = 0, i = 0; at < archive.length; i++) {
+            const size = cuts[i % cuts.length] as number;
+            yield archive.subarray(at, at + size);
+            at += size;
+          }
+        }
+        async function* whole(): AsyncGenerator<Uint8Array> {
+          yield archive;
+        }
+        const cut = await storeTarLayer(repository, diffId, chunks());
+        expect((await storeTarLayer(repository, diffId, whole())).id).toBe(cut.id);
+      },
+    ),
+    { numRuns: 40 },
+  );
+});

@@ -1,0 +1,351 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { contentType, type ObjectId, objectPath, type Repository } from "@composefs/core";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { listTags } from "../../src/image/tags.ts";
+import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
+import type { ProgressEvent } from "../../src/progress.ts";
+import { importImage } from "../../src/pull/import-image.ts";
+import { ociError } from "../code-of.ts";
+import { fakeImage, oneFile } from "../fake-image.ts";
+import { chunked, sha256, tar } from "../tar-builder.ts";
+import { names, objectFiles, readOnlyTwin, removeRepositories, state, tempRepository } from "../temp-repository.ts";
+
+let repository: Repository;
+beforeEach(async () => {
+  repository = await tempRepository();
+});
+afterEach(removeRepositories);
+
+const objectFile = (id: ObjectId): string => join(repository.path, "objects", objectPath(id));
+
+test("an image: layers, config, manifest, tag", async () => {
+  const image = fakeImage(repository);
+  const result = await importImage(repository, image.source, { tag: "app" });
+  expect(result).toMatchObject({
+    kind: "container",
+    manifestDigest: image.manifestDigest,
+    configDigest: image.configDigest,
+    tag: "app",
+    changed: true,
+    stats: { layers: 3, layersAlreadyPresent: 0, objectsCopied: 3, bytesCopied: 3000 },
+  });
+  expect(Object.keys(names(repository)).sort()).toEqual(
+    [
+      ...image.diffIds.map((diffId) => `oci-layer-${diffId}`),
+      `oci-config-${image.configDigest}`,
+      `oci-manifest-${image.manifestDigest}`,
+      "refs/oci/app",
+    ].sort(),
+  );
+  const config = await repository.openStream(`oci-config-${image.configDigest}`);
+  const layers = await Promise.all(image.diffIds.map((diffId) => repository.openStream(`oci-layer-${diffId}`)));
+  expect(config.namedRefs).toEqual(new Map(image.diffIds.map((diffId, i) => [diffId, layers[i]?.id])));
+  const manifest = await repository.openStream(`oci-manifest-${image.manifestDigest}`);
+  expect(manifest.namedRefs).toEqual(new Map([[`config:${image.configDigest}`, config.id], ...config.namedRefs]));
+});
+
+test("without a tag nothing is tagged", async () => {
+  expect(await importImage(repository, fakeImage(repository).source)).toMatchObject({ tag: null });
+  expect(listTags(repository)).toEqual([]);
+});
+
+test("again: nothing is asked for, nothing changes", async () => {
+  const tars = [oneFile(), oneFile()];
+  const first = await importImage(repository, fakeImage(repository, { tars }).source, { tag: "app" });
+  const before = state(repository);
+  const image = fakeImage(repository, { tars });
+  const again = await importImage(repository, image.source, { tag: "app" });
+  expect(again).toEqual({
+    ...first,
+    changed: false,
+    stats: expect.objectContaining({ layers: 2, layersAlreadyPresent: 2, objectsAlreadyPresent: 2, objectsCopied: 0 }),
+  });
+  expect(image.stored).toEqual([]);
+  expect(state(repository)).toEqual(before);
+  expect(await importImage(repository, image.source, { tag: "other" })).toMatchObject({ changed: true });
+});
+
+test("a diff_id that comes twice is stored once", async () => {
+  const [one, two] = [oneFile(), oneFile()];
+  const image = fakeImage(repository, { tars: [one, two, one, one] });
+  const { stats } = await importImage(repository, image.source);
+  expect(stats).toMatchObject({ layers: 4, layersAlreadyPresent: 2, objectsCopied: 2, objectsAlreadyPresent: 0 });
+  expect([...image.stored].sort()).toEqual([sha256(one), sha256(two)].sort());
+  const { namedRefs } = await repository.openStream(`oci-config-${image.configDigest}`);
+  expect(namedRefs.size).toBe(2);
+});
+
+test("an image without layers", async () => {
+  const image = fakeImage(repository, { tars: [] });
+  expect(await importImage(repository, image.source)).toMatchObject({ changed: true, stats: { layers: 0 } });
+});
+
+test("the ids do not depend on which layer is ready first", async () => {
+  const tars = [oneFile(10), oneFile(100_000), oneFile(1000)];
+  const ids = await Promise.all(
+    [0, 1, 2].map(async (slow) => {
+      const other = await tempRepository();
+      const onStore = async (index: number): Promise<void> => {
+        if (index === slow) await new Promise((resolve) => setTimeout(resolve, 20));
+      };
+      const { configId, manifestId } = await importImage(other, fakeImage(other, { tars, onStore }).source);
+      return `${configId} ${manifestId}`;
+    }),
+  );
+  expect(new Set(ids).size).toBe(1);
+});
+
+test("events: plan, skips, and start, progress, done for each layer", async () => {
+  const [old, ...fresh] = [oneFile(), oneFile(2000), oneFile(3000)] as const;
+  await importImage(repository, fakeImage(repository, { tars: [old] }).source);
+  const events: ProgressEvent[] = [];
+  await importImage(repository, fakeImage(repository, { tars: [old, ...fresh] }).source, {
+    onProgress: (event) => events.push(event),
+  });
+  expect(events[0]).toMatchObject({
+    type: "plan",
+    components: [
+      { id: sha256(old), present: true, bytes: old.length },
+      ...fresh.map((bytes) => ({ id: sha256(bytes), present: false, bytes: bytes.length })),
+    ],
+  });
+  const of = (id: string): string[] =>
+    events.flatMap((event) => ("id" in event && event.id === id ? [event.type] : []));
+  expect(of(sha256(old))).toEqual(["skip"]);
+  for (const bytes of fresh) {
+    expect(of(sha256(bytes))).toEqual(["start", "progress", "done"]);
+    expect(events).toContainEqual(expect.objectContaining({ type: "done", id: sha256(bytes), bytes: bytes.length }));
+  }
+  expect(events.flatMap((event) => (event.type === "stage" ? [event.stage] : []))).toEqual(["layers", "commit"]);
+});
+
+test("the source is told what will be stored before anything is", async () => {
+  const [old, fresh] = [oneFile(), oneFile()];
+  await importImage(repository, fakeImage(repository, { tars: [old] }).source);
+  const before = state(repository);
+  const { source } = fakeImage(repository, { tars: [old, fresh] });
+  const refusal = new Error("not this one");
+  const prepare = async (layers: readonly { diffId: string }[]): Promise<void> => {
+    expect(layers.map(({ diffId }) => diffId)).toEqual([sha256(fresh)]);
+    throw refusal;
+  };
+  await expect(importImage(repository, { ...source, prepare })).rejects.toBe(refusal);
+  expect(state(repository)).toEqual(before);
+});
+
+describe("what is refused before anything is written", () => {
+  const digest = sha256("x");
+  test.each<[string, Parameters<typeof fakeImage>[1], string?]>([
+    ["MANIFEST_INVALID", { manifest: { layers: 1 } }],
+    ["MANIFEST_UNSUPPORTED", { manifest: { schemaVersion: 1 } }],
+    ["MANIFEST_INVALID", { config: Buffer.from("{}") }],
+    ["LAYER_COUNT_MISMATCH", { manifest: { layers: [] } }],
+    ["LAYER_COUNT_MISMATCH", { manifest: { layers: Array(4).fill({ mediaType: "x", digest, size: 1 }) } }],
+    ["LAYER_COUNT_MISMATCH", { configType: "application/vnd.oci.empty.v1+json", manifest: { layers: [] } }],
+    ["REF_INVALID", {}, "@x"],
+    ["REF_INVALID", {}, ""],
+    ["REF_INVALID", {}, ".."],
+    ["REF_INVALID", {}, "a".repeat(256)],
+  ])("%s %j %s", async (code, options, tag) => {
+    const image = fakeImage(repository, options);
+    const before = state(repository);
+    await expect(importImage(repository, image.source, { tag })).rejects.toMatchObject(ociError(code));
+    expect(state(repository)).toEqual(before);
+    expect(image.stored).toEqual([]);
+  });
+
+  test("BLOB_DIGEST_MISMATCH: a config that the manifest does not name", async () => {
+    const { source, configDigest } = fakeImage(repository);
+    const config = Buffer.concat([source.config, Buffer.from("\n")]);
+    const before = state(repository);
+    await expect(importImage(repository, { ...source, config })).rejects.toMatchObject(
+      ociError("BLOB_DIGEST_MISMATCH", { expected: configDigest, actual: sha256(config) }),
+    );
+    expect(state(repository)).toEqual(before);
+  });
+
+  test.each<[string, (layers: readonly unknown[]) => unknown[]]>([
+    ["fewer", (layers) => layers.slice(1)],
+    ["in another order", (layers) => layers.toReversed()],
+    ["more", (layers) => [...layers, layers[0]]],
+  ])("LAYER_COUNT_MISMATCH: the source has the layers %s", async (_, change) => {
+    const { source } = fakeImage(repository);
+    const layers = change(source.layers) as typeof source.layers;
+    await expect(importImage(repository, { ...source, layers })).rejects.toMatchObject(
+      ociError("LAYER_COUNT_MISMATCH"),
+    );
+    expect(objectFiles(repository)).toEqual([]);
+  });
+
+  test("REPO_READ_ONLY", async () => {
+    const readOnly = await readOnlyTwin(repository);
+    await expect(importImage(readOnly, fakeImage(readOnly).source)).rejects.toMatchObject({ code: "REPO_READ_ONLY" });
+    expect(objectFiles(readOnly)).toEqual([]);
+  });
+});
+
+describe("failures on the way name nothing", () => {
+  test("the first error is told, after the other layers have ended", async () => {
+    const failure = new Error("layer 2 is gone");
+    let ended = 0;
+    const image = fakeImage(repository, {
+      tars: [oneFile(3000), oneFile(2000), oneFile(2000)],
+      onStore: async (index, { signal }) => {
+        if (index === 1) throw failure;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        ended++;
+        throw new Error("an echo of it");
+      },
+    });
+    await expect(importImage(repository, image.source, { tag: "app" })).rejects.toBe(failure);
+    // Those that had begun have ended; the others were never begun.
+    expect(ended).toBe(image.stored.length - 1);
+    expect(names(repository)).toEqual({});
+  });
+
+  test.each<[string, (event: ProgressEvent) => boolean]>([
+    ["before the layers", ({ type }) => type === "plan"],
+    ["as a layer begins", ({ type }) => type === "start"],
+    ["in a layer", ({ type }) => type === "progress"],
+    ["after a layer", ({ type }) => type === "done"],
+    ["before the commit", (event) => event.type === "stage" && event.stage === "commit"],
+  ])("aborted %s", async (_, when) => {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const onProgress = (event: ProgressEvent): void => {
+      if (when(event)) controller.abort(reason);
+    };
+    const { source } = fakeImage(repository);
+    const { signal } = controller;
+    await expect(importImage(repository, source, { tag: "app", onProgress, signal })).rejects.toBe(reason);
+    expect(names(repository)).toEqual({});
+  });
+
+  test("aborted from the start", async () => {
+    const signal = AbortSignal.abort("enough");
+    const image = fakeImage(repository);
+    await expect(importImage(repository, image.source, { signal })).rejects.toBe("enough");
+    expect(image.stored).toEqual([]);
+    expect(names(repository)).toEqual({});
+  });
+
+  test.each(["plan", "start", "progress", "done"])("a listener that throws at %s fails the import", async (type) => {
+    const failure = new Error("listener");
+    const onProgress = (event: ProgressEvent): void => {
+      if (event.type === type) throw failure;
+    };
+    await expect(importImage(repository, fakeImage(repository).source, { onProgress })).rejects.toBe(failure);
+    expect(names(repository)).toEqual({});
+  });
+});
+
+describe("a damaged image is repaired by importing it again", () => {
+  test.each<[string, (streams: Record<"manifest" | "config", ObjectId>, json: ObjectId) => void]>([
+    ["manifest stream gone", ({ manifest }) => rmSync(objectFile(manifest))],
+    ["manifest stream changed", ({ manifest }) => writeFileSync(objectFile(manifest), "junk")],
+    ["manifest gone", (_, json) => rmSync(objectFile(json))],
+    ["config stream gone", ({ config }) => rmSync(objectFile(config))],
+  ])("%s", async (_, damage) => {
+    const tars = [oneFile(), oneFile()];
+    const image = fakeImage(repository, { tars });
+    const first = await importImage(repository, image.source, { tag: "app" });
+    const before = state(repository);
+    const { objectRefs } = await repository.openStream(`oci-manifest-${image.manifestDigest}`);
+    damage({ manifest: first.manifestId, config: first.configId }, objectRefs[0] as ObjectId);
+    const again = fakeImage(repository, { tars });
+    const result = await importImage(repository, again.source, { tag: "app" });
+    expect(result).toMatchObject({ manifestId: first.manifestId, configId: first.configId });
+    expect(again.stored).toEqual([]);
+    expect(state(repository)).toEqual(before);
+  });
+
+  test("names gone: only they are written", async () => {
+    const tars = [oneFile()];
+    const image = fakeImage(repository, { tars });
+    await importImage(repository, image.source, { tag: "app" });
+    const before = state(repository);
+    rmSync(join(repository.path, "streams", `oci-manifest-${image.manifestDigest}`));
+    expect(await importImage(repository, image.source, { tag: "app" })).toMatchObject({ changed: true });
+    expect(state(repository)).toEqual(before);
+  });
+
+  test("a layer that lost an object is stored again, the others not", async () => {
+    const tars = [oneFile(), oneFile()];
+    await importImage(repository, fakeImage(repository, { tars }).source);
+    const [, second] = tars.map(sha256);
+    const { objectRefs } = await repository.openStream(`oci-layer-${second}`);
+    rmSync(objectFile(objectRefs[0] as ObjectId));
+    const again = fakeImage(repository, { tars });
+    expect(await importImage(repository, again.source)).toMatchObject({ changed: false });
+    expect(again.stored).toEqual([second]);
+  });
+});
+
+test("references to EROFS images in a config are kept", async () => {
+  const tars = [oneFile()];
+  const image = fakeImage(repository, { tars });
+  const first = await importImage(repository, image.source);
+  // As the reference completes the config: the same references and one to an image (oci.md §3.3).
+  const erofs = await repository.objects.put(Buffer.from("an image"), "test");
+  const config = await repository.openStreamObject(first.configId, "test");
+  const stream = repository.createStream(contentType("ociconfg"));
+  stream.external(config.objectRefs[0] as ObjectId, image.source.config.length);
+  for (const [name, id] of config.namedRefs) stream.ref(name, id);
+  stream.ref("composefs.image.v1", erofs);
+  const final = await repository.objects.put(stream.finish(), "test");
+  await repository.publish({ streams: [{ contentId: `oci-config-${image.configDigest}`, id: final }] });
+
+  const again = await importImage(repository, image.source);
+  expect(again.configId).toBe(final);
+  const { namedRefs } = await repository.openStream(`oci-manifest-${image.manifestDigest}`);
+  expect(namedRefs.get(`config:${image.configDigest}`)).toBe(final);
+  expect((await importImage(repository, image.source)).changed).toBe(false);
+});
+
+test("a manifest stream with its references in another order, as the reference writes it, is kept", async () => {
+  const image = fakeImage(repository);
+  const first = await importImage(repository, image.source);
+  const manifest = await repository.openStreamObject(first.manifestId, "test");
+  const stream = repository.createStream(contentType("ocimanif"));
+  stream.external(manifest.objectRefs[0] as ObjectId, image.source.manifest.length);
+  for (const [name, id] of [...manifest.namedRefs].toReversed()) stream.ref(name, id);
+  const other = await repository.objects.put(stream.finish(), "test");
+  expect(other).not.toBe(first.manifestId);
+  await repository.publish({ streams: [{ contentId: `oci-manifest-${image.manifestDigest}`, id: other }] });
+  expect(await importImage(repository, image.source)).toMatchObject({ manifestId: other, changed: false });
+});
+
+test("artifacts that share the empty config keep each other's layers", async () => {
+  const artifact = (content: string) => {
+    const bytes = Buffer.from(content);
+    const digest = sha256(bytes);
+    const image = fakeImage(repository, {
+      tars: [],
+      config: Buffer.from("{}"),
+      configType: "application/vnd.oci.empty.v1+json",
+      manifest: { layers: [{ mediaType: "text/plain", digest, size: bytes.length }] },
+    });
+    const layers = [
+      { diffId: digest, bytes: bytes.length, store: () => storeBlobLayer(repository, digest, chunked(bytes)) },
+    ];
+    return { image, digest, source: { ...image.source, layers } };
+  };
+  const [one, two] = [artifact("one"), artifact("two")];
+  expect(await importImage(repository, one.source, { tag: "one" })).toMatchObject({ kind: "artifact" });
+  await importImage(repository, two.source, { tag: "two" });
+  const { namedRefs } = await repository.openStream(`oci-config-${sha256("{}")}`);
+  expect([...namedRefs.keys()].sort()).toEqual([one.digest, two.digest].sort());
+  expect(listTags(repository).map(({ name }) => name)).toEqual(["one", "two"]);
+});
+
+test("a layer that an artifact left as a blob becomes a tar for a container", async () => {
+  const bytes = tar([{ name: "f" }]);
+  const blob = await storeBlobLayer(repository, sha256(bytes), chunked(bytes));
+  await repository.publish({ streams: [{ contentId: `oci-layer-${sha256(bytes)}`, id: blob.id }] });
+  const image = fakeImage(repository, { tars: [bytes] });
+  await importImage(repository, image.source);
+  expect(image.stored).toEqual([sha256(bytes)]);
+  expect((await repository.openStream(`oci-layer-${sha256(bytes)}`)).type).toBe("ocilayer");
+});

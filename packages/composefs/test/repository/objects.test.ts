@@ -1,0 +1,107 @@
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { verityDigest } from "@composefs/reflink";
+import { beforeEach, expect, test } from "vitest";
+import { type ObjectId, objectPath, type Repository } from "../../src/index.ts";
+import { closeContents } from "../../src/repository/objects.ts";
+import { codeOf, newRepository, openDescriptors } from "../support.ts";
+
+let repository: Repository;
+const fileOf = (id: ObjectId): string => join(repository.path, "objects", objectPath(id));
+const large = (fill: number): Buffer => Buffer.alloc(1024 * 1024 + 1, fill);
+const put = (content: Uint8Array): Promise<ObjectId> => repository.objects.put(content, "content");
+
+beforeEach(async () => {
+  repository = await newRepository();
+});
+
+test("put, has, size, read, missing", async () => {
+  const absent = "0".repeat(64) as ObjectId;
+  expect(repository.objects.has(absent)).toBe(false);
+  expect(await codeOf(() => repository.objects.read(absent))).toBe("OBJECT_NOT_FOUND");
+  for (const content of [Buffer.alloc(0), Buffer.from("x"), Buffer.alloc(1024 * 1024, 7), large(1)]) {
+    const id = await put(content);
+    expect(id).toBe(Buffer.from(verityDigest(content, "sha256")).toString("hex"));
+    expect(await put(content)).toBe(id);
+    expect(repository.objects.has(id)).toBe(true);
+    expect(repository.objects.size(id)).toBe(content.length);
+    expect(Buffer.compare(await repository.objects.read(id), content)).toBe(0);
+    expect(repository.objects.missing([absent, id, absent])).toEqual([absent]);
+  }
+  expect(await codeOf(() => repository.objects.read(absent))).toBe("OBJECT_NOT_FOUND");
+  expect(await codeOf(() => repository.objects.size(absent))).toBe("OBJECT_NOT_FOUND");
+});
+
+test("modes are those of files and directories, whatever the umask lets through", async () => {
+  const umask = process.umask(0);
+  try {
+    const id = await put(Buffer.from("x"));
+    expect(statSync(fileOf(id)).mode & 0o777).toBe(0o644);
+    expect(statSync(dirname(fileOf(id))).mode & 0o777).toBe(0o755);
+    expect(statSync(join(repository.path, "objects")).mode & 0o777).toBe(0o755);
+  } finally {
+    process.umask(umask);
+  }
+});
+
+test.each([
+  ["small", Buffer.from("content")],
+  ["large", large(2)],
+])("a changed %s object is corrupt, a cut one too, a removed one missing", async (_, content) => {
+  const id = await put(content);
+  const before = openDescriptors();
+  const changed = Buffer.from(content);
+  changed[0] = 0xff;
+  writeFileSync(fileOf(id), changed);
+  expect(await codeOf(() => repository.objects.read(id))).toBe("OBJECT_CORRUPT");
+  truncateSync(fileOf(id), 3);
+  expect(await codeOf(() => repository.objects.read(id))).toBe("OBJECT_CORRUPT");
+  // What has another size than its digest says is put right by storing it again.
+  expect(await put(content)).toBe(id);
+  expect(Buffer.compare(await repository.objects.read(id), content)).toBe(0);
+  rmSync(fileOf(id));
+  expect(await codeOf(() => repository.objects.read(id))).toBe("OBJECT_NOT_FOUND");
+  mkdirSync(fileOf(id));
+  expect(await codeOf(() => repository.objects.read(id))).not.toBe("none");
+  expect(openDescriptors()).toBe(before);
+});
+
+test("readMany keeps the order and no descriptor, used up or not", async () => {
+  const contents = [Buffer.from("a"), large(3), Buffer.from("b"), large(4), Buffer.from("a")];
+  const ids = await Promise.all(contents.map(put));
+  const before = openDescriptors();
+  const read = await repository.objects.readMany(ids);
+  expect(openDescriptors()).toBe(before + 2);
+  expect(read.map((one) => one instanceof Uint8Array)).toEqual([true, false, true, false, true]);
+  expect(Buffer.concat([...(read[1] as Generator<Uint8Array>)]).equals(large(3))).toBe(true);
+  expect(openDescriptors()).toBe(before + 1);
+  closeContents(read);
+  expect(openDescriptors()).toBe(before);
+  rmSync(fileOf(ids[2] as ObjectId));
+  expect(await codeOf(() => repository.objects.readMany(ids))).toBe("OBJECT_NOT_FOUND");
+  expect(openDescriptors()).toBe(before);
+});
+
+test("a store of one's own, and probing leave no traces", async () => {
+  const before = openDescriptors();
+  expect(readdirSync(repository.path)).toEqual(["meta.json"]);
+  const fd = openSync(join(repository.path, "meta.json"), "r");
+  const hardlink = repository.objects.probe(fd, "hardlink");
+  closeSync(fd);
+  expect(hardlink).toBeNull();
+  expect(readdirSync(repository.path)).toEqual(["meta.json"]);
+  expect(repository.objects.mount()?.type).toMatch(/^\w+/);
+  expect(openDescriptors()).toBe(before);
+  const [outcome] = await repository.objects.store({ copy: false }).storeBuffers([Buffer.from("z")]);
+  expect(readFileSync(fileOf((outcome as unknown as { id: ObjectId }).id), "utf8")).toBe("z");
+});
