@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openBigStore } from "./big-store.mjs";
 import { measure } from "./measure.mjs";
+import { MEASURES, print, printTable } from "./table.mjs";
 
 const USAGE = `usage: bench/import.mjs [--rounds N] [--cold] [--memory] [--dir DIR]
 
@@ -18,11 +19,6 @@ XFS, and prints wall time, CPU and peak memory: of this cfsctl, and, where REFER
   --dir DIR   keep store and file system in DIR, and use those that are there
 `;
 const OURS = fileURLToPath(new URL("../packages/cfsctl/bin/cfsctl.js", import.meta.url));
-const MEASURES = [
-  ["wall, s", (m) => m.wall],
-  ["CPU (user+system), s", (m) => m.cpu],
-  ["peak memory, MiB", (m) => m.memory / 2 ** 20],
-];
 
 /** What is compared: command, and the arguments and environment to pull `image` from `store`. */
 function contenders(store) {
@@ -71,38 +67,6 @@ function race(list, { image, repo, rounds, cold }) {
   return results;
 }
 
-function printTable(list, results) {
-  const rows = [["", ...list.map(({ name }) => name), ...(list.length === 2 ? ["ours / reference"] : [])]];
-  for (const [label, value] of MEASURES) {
-    const columns = results.map((measurements) => measurements.map(value).sort((a, b) => a - b));
-    const ratio = list.length === 2 ? [(median(columns[0]) / median(columns[1])).toFixed(2)] : [];
-    rows.push([label, ...columns.map(spread), ...ratio]);
-  }
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  for (const row of rows)
-    print(
-      row
-        .map((cell, column) => cell.padEnd(widths[column]))
-        .join("   ")
-        .trimEnd(),
-    );
-}
-
-/** The median, and the extremes when there are several. */
-function spread(sorted) {
-  const shown = median(sorted).toFixed(2);
-  return sorted.length < 2 ? shown : `${shown} (${sorted[0].toFixed(2)} to ${sorted.at(-1).toFixed(2)})`;
-}
-
-function median(sorted) {
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-function print(line) {
-  process.stdout.write(`${line}\n`);
-}
-
 /** The options, or null if the usage should be shown. */
 function options() {
   try {
@@ -132,6 +96,7 @@ function main() {
   try {
     const list = contenders(disk.store);
     if (list.length === 0) return 1;
+    const names = list.map(({ name }) => name);
     const repo = join(disk.path, "repo");
     rmSync(repo, { recursive: true, force: true });
     const image = disk.image(1);
@@ -142,11 +107,11 @@ function main() {
       print(`${contender.name}: ${counts ?? "no statistics"}`);
     }
     print(`\n${image}, ${rounds} round(s), page cache ${cold ? "emptied" : "warm"}; median (least to most)\n`);
-    printTable(list, race(list, { image, repo, rounds, cold }));
+    printTable(names, MEASURES, race(list, { image, repo, rounds, cold }));
     if (values.memory) {
       const larger = disk.image(3);
       print(`\n${larger}, layers three times as large, one round\n`);
-      printTable(list, race(list, { image: larger, repo, rounds: 1, cold }));
+      printTable(names, MEASURES, race(list, { image: larger, repo, rounds: 1, cold }));
     }
     return 0;
   } finally {

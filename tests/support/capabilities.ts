@@ -1,9 +1,9 @@
-import { constants, copyFileSync, existsSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { constants, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CFSCTL_PATH } from "./cfsctl.ts";
 import { type FsType, mountLoopFs } from "./loop-fs.ts";
-import { succeeds } from "./run.ts";
+import { run, succeeds } from "./run.ts";
 
 /** What a machine may lack and a test may need. */
 export type Capability =
@@ -11,6 +11,8 @@ export type Capability =
   | "loop"
   | FsType
   | "reflink"
+  | "erofs"
+  | "overlay"
   | "verity-vm"
   | "podman"
   | "buildah"
@@ -26,6 +28,8 @@ const PROBES: Record<Capability, () => string | null> = {
   btrfs: () => probe("loop") ?? mountable("btrfs"),
   ext4: () => probe("loop") ?? mountable("ext4"),
   reflink: () => probe("xfs") ?? mountable("xfs", clones),
+  erofs: () => probe("loop") ?? mountsErofs(),
+  overlay: () => probe("root") ?? mountsDataOnlyLayers(),
   "verity-vm": () => probe("root") ?? verityVm(),
   podman: () => runnable("podman"),
   buildah: () => runnable("buildah"),
@@ -77,6 +81,40 @@ function verityVm(): string | null {
 
 function runnable(command: string): string | null {
   return succeeds(command, ["--version"]) ? null : `${command} is not installed`;
+}
+
+/** An image recorded with the reference; the file systems known now would miss a module not loaded yet. */
+function mountsErofs(): string | null {
+  const image = new URL("../../testdata/erofs/01-empty-root.sha256.v1.erofs", import.meta.url);
+  return withDirectory((dir) => mounts("erofs", "ro,loop", image.pathname, dir));
+}
+
+/** Directories that only serve data came with Linux 6.5; composefs cannot be mounted without. */
+function mountsDataOnlyLayers(): string | null {
+  return withDirectory((dir) => {
+    const [lower, data, place] = ["lower", "data", "place"].map((name) => join(dir, name)) as [string, string, string];
+    for (const path of [lower, data, place]) mkdirSync(path);
+    return mounts("overlay", `ro,metacopy=on,redirect_dir=on,lowerdir=${lower}::${data}`, "overlay", place);
+  });
+}
+
+function mounts(type: string, options: string, source: string, place: string): string | null {
+  try {
+    run("mount", ["-t", type, "-o", options, source, place]);
+    run("umount", [place]);
+    return null;
+  } catch (error) {
+    return `cannot mount ${type}: ${(error as Error).message}`;
+  }
+}
+
+function withDirectory<T>(use: (dir: string) => T): T {
+  const dir = mkdtempSync(join(tmpdir(), "capability-"));
+  try {
+    return use(dir);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 }
 
 /** A list of known file systems would miss modules not loaded yet; mounting one tells. */

@@ -32,16 +32,28 @@ export function buildBigImage(store: TestStore, name = "localhost/big:latest", f
   );
 }
 
+/** Settings of {@link buildImage}. */
+export interface BuildImageOptions {
+  /** Keep the times of the files, as buildah does by itself; default false. */
+  readonly ownTimes?: boolean;
+}
+
 /** Builds an image whose layers are what the writers leave in the mounted root directory, one commit each. */
-export function buildImage(store: TestStore, name: string, layers: readonly ((dir: string) => void)[]): string {
+export function buildImage(
+  store: TestStore,
+  name: string,
+  layers: readonly ((dir: string) => void)[],
+  options: BuildImageOptions = {},
+): string {
+  // Fixed times make equal trees equal images.
+  const times = options.ownTimes ? [] : ["--timestamp", TIMESTAMP];
   let base = "scratch";
   layers.forEach((write, index) => {
     const container = store.buildah("from", base);
     write(store.buildah("mount", container));
     store.buildah("umount", container);
     const target = index === layers.length - 1 ? [name] : [];
-    // Fixed times make equal trees equal images.
-    base = store.buildah("commit", "--quiet", "--timestamp", TIMESTAMP, "--rm", container, ...target);
+    base = store.buildah("commit", "--quiet", ...times, "--rm", container, ...target);
   });
   return store.reference(name);
 }

@@ -91,7 +91,7 @@ Napi::Value move_mount(const Napi::CallbackInfo& info) {
 
 Napi::Value mount_setattr(const Napi::CallbackInfo& info) {
   MountAttr attr = {};
-  attr.set = static_cast<uint64_t>(info[1].As<Napi::Number>().Int64Value());
+  attr.set = integer_arg(info, 1, 0, UINT32_MAX);
   attr.userns_fd = static_cast<uint64_t>(int_arg(info, 2));
   return number(info, syscall(kSysMountSetattr, int_arg(info, 0), "", AT_EMPTY_PATH, &attr, sizeof attr));
 }

@@ -77,9 +77,10 @@ Napi::Value scan_directory(const Napi::CallbackInfo& info) {
   ScanSettings settings = {};
   settings.root_fd = int_arg(info, 0);
   settings.algorithm = algorithm_arg(info, 1);
-  settings.inline_limit = info[2].As<Napi::Number>().Uint32Value();
+  settings.inline_limit = integer_arg(info, 2, 0, UINT32_MAX);
   if (!info[3].IsNull()) settings.store = handle_arg<ObjectStore>(info, 3, kStoreTag);
   const auto cancel = array_arg<Napi::Int32Array>(info, 4);
+  if (cancel.ElementLength() == 0) throw Napi::TypeError::New(info.Env(), "empty cancel flag");
   settings.cancel = reinterpret_cast<const std::atomic<int32_t>*>(cancel.Data());
   auto* batch = new ScanBatch(info.Env(), std::move(settings), std::max(1u, std::thread::hardware_concurrency()));
   batch->keep(cancel);

@@ -14,6 +14,7 @@ function goodArguments(): Record<string, unknown[]> {
   const store = binding.createStore(open(temporaryDirectory()), 1, false, false, true);
   const writer = binding.createWriter(store);
   const columns = [bytes, new Uint32Array(0), new Float64Array(0)];
+  const name = Buffer.from("name");
   return {
     openat2: [none, bytes, 0, 0, 0],
     setOpenat2Available: [true],
@@ -29,6 +30,7 @@ function goodArguments(): Record<string, unknown[]> {
     measureVerity: [none, 1],
     verityDigest: [bytes, 1],
     verityDigestFds: [new Int32Array(0), 1],
+    digestFiles: [none, bytes, new Uint32Array(0), 1, false],
     useHashImplementation: ["none"],
     createStore: [none, 1, false, false, true],
     storeFiles: [store, new Int32Array(0), ...columns, bytes, bytes, new Int32Array(1)],
@@ -39,6 +41,18 @@ function goodArguments(): Record<string, unknown[]> {
     writeWriter: [writer, []],
     finishWriter: [writer],
     abortWriter: [writer],
+    scanDirectory: [none, 1, 64, store, new Int32Array(1)],
+    fsopen: [name],
+    fsconfigFlag: [none, name],
+    fsconfigString: [none, name, name],
+    fsconfigFd: [none, name, none],
+    fsconfigCreate: [none],
+    fsReadLog: [none],
+    fsmount: [none, 0],
+    moveMount: [none, none],
+    mountSetattr: [none, 0, none],
+    unmount: [name, 0],
+    openLoop: [none],
     setThreads: [2],
   };
 }
@@ -50,7 +64,8 @@ test("every function of the addon is in the table", () => {
 
 test("arguments of a wrong type throw", () => {
   const wrong = [undefined, null, "text", {}, [1], 1.5, Number.NaN, 2 ** 53, Symbol("s"), new Uint16Array(3), 5n];
-  const unharmful = new Set(["useHashImplementation 0 text"]); // a name that nothing has
+  // A name that nothing has, and a scan that stores nothing.
+  const unharmful = new Set(["useHashImplementation 0 text", "scanDirectory 3 null"]);
   const good = goodArguments();
   for (const [name, args] of Object.entries(good)) {
     for (let position = 0; position < args.length; position++) {
@@ -72,13 +87,15 @@ test("arguments of a wrong type throw", () => {
 });
 
 test("any arguments at all do not crash it", async () => {
-  const { storeFiles, storeBuffers, writeWriter, readFiles } = goodArguments();
+  const { storeFiles, storeBuffers, writeWriter, readFiles, digestFiles, scanDirectory } = goodArguments();
   const anything = fc.oneof(
     fc.constantFrom<unknown>(
       ...(storeFiles ?? []),
       ...(storeBuffers ?? []),
       ...(writeWriter ?? []),
       ...(readFiles ?? []),
+      ...(digestFiles ?? []),
+      ...(scanDirectory ?? []),
     ),
     fc.constantFrom<unknown>(
       new Uint8Array(5),
@@ -88,7 +105,17 @@ test("any arguments at all do not crash it", async () => {
     ),
     fc.anything({ withTypedArray: true, withBigInt: true }),
   );
-  const names = ["storeFiles", "storeBuffers", "writeWriter", "readFiles", "verityDigestFds", "crc64", "verityDigest"];
+  const names = [
+    "storeFiles",
+    "storeBuffers",
+    "writeWriter",
+    "readFiles",
+    "verityDigestFds",
+    "crc64",
+    "verityDigest",
+    "digestFiles",
+    "scanDirectory",
+  ];
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...names), fc.array(anything, { maxLength: 9 }), async (name, args) => {
       try {
@@ -121,6 +148,10 @@ test("columns that disagree are refused", () => {
   expect(columns(1, [1], 1, 7, 1)).toThrow(TypeError);
   expect(columns(1, [1], 1, 8, 0)).toThrow(TypeError);
   expect(columns(0, [], 0, 0, 0, 0)).toThrow(TypeError);
+  expect(() => call("scanDirectory", [1_000_000, 1, 64, null, new Int32Array(0)])).toThrow(TypeError);
+  expect(() => call("digestFiles", [1_000_000, new Uint8Array(3), new Uint32Array([2, 1]), 1, false])).toThrow(
+    TypeError,
+  );
 });
 
 test("one kind of handle is not taken for another", () => {
@@ -128,5 +159,6 @@ test("one kind of handle is not taken for another", () => {
   const writer = binding.createWriter(store);
   expect(() => call("storeBuffers", [writer, []])).toThrow(TypeError);
   expect(() => call("abortWriter", [store])).toThrow(TypeError);
+  expect(() => call("scanDirectory", [1_000_000, 1, 64, writer, new Int32Array(1)])).toThrow(TypeError);
   binding.abortWriter(writer as Parameters<Binding["abortWriter"]>[0]);
 });

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
 import { runCli } from "../dist/index.js";
 
-process.exitCode = await runCli(process.argv.slice(2));
+// As it was called: a link to this file may have the name of another program (cli.md §1.7).
+process.exitCode = await runCli(process.argv.slice(2), process, process.argv[1]);

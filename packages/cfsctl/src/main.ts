@@ -1,14 +1,34 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addCat } from "./commands/cat.ts";
+import { addComputeId } from "./commands/compute-id.ts";
+import { addComputeKarg } from "./commands/compute-karg.ts";
+import { addCreateDumpfile } from "./commands/create-dumpfile.ts";
+import { addCreateImage } from "./commands/create-image.ts";
+import { addDumpFiles } from "./commands/dump-files.ts";
+import { addFsck } from "./commands/fsck.ts";
+import { addGc } from "./commands/gc.ts";
+import { addImageObjects } from "./commands/image-objects.ts";
+import { addImages } from "./commands/images.ts";
+import { addImportImage } from "./commands/import-image.ts";
 import { addInit } from "./commands/init.ts";
+import { addMount } from "./commands/mount.ts";
+import { type ChosenProgram, chosenProgram } from "./commands/multicall/programs.ts";
+import { addOciComputeId } from "./commands/oci/compute-id.ts";
+import { addOciDump } from "./commands/oci/dump.ts";
+import { addOciFsck } from "./commands/oci/fsck.ts";
 import { addOciImages } from "./commands/oci/images.ts";
 import { addOciImportLayer } from "./commands/oci/import-layer.ts";
 import { addOciInspect } from "./commands/oci/inspect.ts";
 import { addOciLayer } from "./commands/oci/layer.ts";
+import { addOciLinkedErofsImages } from "./commands/oci/linked-erofs-images.ts";
+import { addOciMount } from "./commands/oci/mount.ts";
 import { addOciPull } from "./commands/oci/pull.ts";
+import { addOciRm } from "./commands/oci/rm.ts";
 import { addOciTag } from "./commands/oci/tag.ts";
 import { addOciUntag } from "./commands/oci/untag.ts";
+import { addStreams } from "./commands/streams.ts";
+import { addTransaction } from "./commands/transaction.ts";
 import type { CommandBuilder, Context } from "./context.ts";
 import { type Io, Output, StdoutClosed } from "./io.ts";
 import { type GlobalOptions, globalOptions } from "./options.ts";
@@ -16,15 +36,37 @@ import { formatError } from "./render/error.ts";
 import { printable } from "./render/printable.ts";
 import { UsageError } from "./usage-error.ts";
 
-const COMMANDS: readonly CommandBuilder[] = [addInit, addCat];
+const COMMANDS: readonly CommandBuilder[] = [
+  addInit,
+  addTransaction,
+  addCat,
+  addGc,
+  addFsck,
+  addImportImage,
+  addImages,
+  addMount,
+  addCreateImage,
+  addComputeId,
+  addComputeKarg,
+  addCreateDumpfile,
+  addImageObjects,
+  addDumpFiles,
+  addStreams,
+];
 const OCI_COMMANDS: readonly CommandBuilder[] = [
   addOciPull,
   addOciImages,
   addOciInspect,
   addOciTag,
   addOciUntag,
+  addOciRm,
   addOciLayer,
   addOciImportLayer,
+  addOciDump,
+  addOciComputeId,
+  addOciMount,
+  addOciLinkedErofsImages,
+  addOciFsck,
 ];
 
 /** Exit statuses. */
@@ -37,16 +79,18 @@ const SEE_HELP = "For more information, try '--help'.";
  * Runs one command line.
  *
  * @param argv the arguments after the command's name
+ * @param script path the command was started by, whose name may be that of another program (cli.md §1.7)
  * @returns the exit status: 0 done, 1 failed, 2 the arguments make no sense
  */
-export async function runCli(argv: readonly string[], io: Io = process): Promise<number> {
+export async function runCli(argv: readonly string[], io: Io = process, script = "cfsctl"): Promise<number> {
   const output = new Output(io.stdout);
   // Without a listener a closed or full standard error would end the process in the middle of its work. Messages that
   // nobody can hear are no reason to fail; the exit status tells how it went.
   io.stderr.on("error", () => undefined);
-  const program = createProgram(io, output);
+  const other = chosenProgram(argv, script);
+  const program = other === null ? createProgram(io, output) : createOtherProgram(other, io, output);
   try {
-    await parse(program, argv);
+    await parse(program, other?.argv ?? argv);
     await output.flush();
     return OK;
   } catch (error) {
@@ -71,9 +115,26 @@ async function parse(program: Command, argv: readonly string[]): Promise<void> {
 }
 
 function createProgram(io: Io, output: Output): Command {
-  const program = new Command("cfsctl")
-    .description("Works on composefs repositories: container and OS images as files named by their fs-verity digest.")
-    .version(`cfsctl ${version()}`, "-V, --version", "show the version")
+  const program = newProgram("cfsctl", io).description(
+    "Works on composefs repositories: container and OS images as files named by their fs-verity digest.",
+  );
+  for (const option of globalOptions()) program.addOption(option);
+  const context: Context = { ...pickIo(io), output, globals: () => program.opts<GlobalOptions>() };
+  for (const add of COMMANDS) add(program, context);
+  const oci = program.command("oci").description("work on OCI images");
+  for (const add of OCI_COMMANDS) add(oci, context);
+  return program;
+}
+
+function createOtherProgram({ name, build }: ChosenProgram, io: Io, output: Output): Command {
+  const program = newProgram(name, io);
+  build(program, { ...pickIo(io), output, globals: () => ({ repo: false, upgrade: true }) });
+  return program;
+}
+
+function newProgram(name: string, io: Io): Command {
+  return new Command(name)
+    .version(`${name} ${version()}`, "-V, --version", "show the version")
     .exitOverride()
     .enablePositionalOptions()
     .showHelpAfterError(SEE_HELP)
@@ -82,12 +143,6 @@ function createProgram(io: Io, output: Output): Command {
       // It repeats arguments as they were given.
       writeErr: (text) => io.stderr.write(text.split("\n").map(printable).join("\n")),
     });
-  for (const option of globalOptions()) program.addOption(option);
-  const context: Context = { ...pickIo(io), output, globals: () => program.opts<GlobalOptions>() };
-  for (const add of COMMANDS) add(program, context);
-  const oci = program.command("oci").description("work on OCI images");
-  for (const add of OCI_COMMANDS) add(oci, context);
-  return program;
 }
 
 /** `process` has its streams behind getters, which spreading would not copy. */

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fakeImage } from "../../composefs-oci/test/fake-image.ts";
 import { runCli } from "../src/main.ts";
 import { failingStream, fakeIo, fakeTerminal } from "./fake-io.ts";
 
@@ -10,12 +11,6 @@ import { failingStream, fakeIo, fakeTerminal } from "./fake-io.ts";
 const TAR = Buffer.alloc(1024);
 const DIFF_ID = `sha256:${createHash("sha256").update(TAR).digest("hex")}`;
 const OTHER = `sha256:${"0".repeat(64)}`;
-const MANIFEST = (config: string): string =>
-  JSON.stringify({
-    schemaVersion: 2,
-    config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: config, size: 1 },
-    layers: [],
-  });
 
 let dir: string;
 let repo: string;
@@ -201,11 +196,7 @@ describe("results", () => {
     const { Repository } = await import("@composefs/core");
     const { importImage } = await import("@composefs/oci");
     const repository = await Repository.open(path);
-    const config = Buffer.from(
-      JSON.stringify({ architecture: "\u001b[31m", os: "\u009b2J", rootfs: { type: "layers", diff_ids: [] } }),
-    );
-    const digest = `sha256:${createHash("sha256").update(config).digest("hex")}`;
-    const source = { manifest: Buffer.from(MANIFEST(digest)), config, layers: [] };
+    const { source } = fakeImage(repository, { architecture: "\u001b[31m", os: "\u009b2J" });
     await importImage(repository, source, { tag: "evil\u202e\u001b[2J" });
     await repository.close();
     symlinkSync(`../../oci-manifest-${OTHER}`, join(path, "streams/refs/oci/\u001b]0;gone"));

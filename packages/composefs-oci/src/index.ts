@@ -1,12 +1,17 @@
 export { isDigest, type OciDigest, parseDigest } from "./digest.ts";
 export { OciError, type OciErrorCode, type OciErrorOptions } from "./errors.ts";
+export { type OciFinding, type OciFindingKind, ociFindingText } from "./fsck/finding.ts";
+export { fsckImages, type OciFsckOptions, type OciFsckReport, ociFsckJson, ociFsckLines } from "./fsck/fsck.ts";
 export { type ImageConfig, parseConfig } from "./image/config.ts";
 export { type EnsuredImages, ensureImages, type ImageOptions } from "./image/ensure-images.ts";
 export { type FinalImage, type FinalizeOptions, finalizeImage, type ImageParts } from "./image/finalize-image.ts";
 export { type OciImage, openImage } from "./image/image.ts";
 export { imageKey, linkedImages } from "./image/image-refs.ts";
+export { type ImageToMountOptions, imageToMount } from "./image/image-to-mount.ts";
+export { type LinkedErofsImage, linkedErofsImages } from "./image/linked-erofs-images.ts";
 export { type BrokenTag, type ImageSummary, listImages } from "./image/list-images.ts";
 export { type Descriptor, type Manifest, parseManifest } from "./image/manifest.ts";
+export { type RemovedImage, removeImage } from "./image/remove-image.ts";
 export { resolveImage } from "./image/resolve-image.ts";
 export { tagImage, untagImage } from "./image/tag-image.ts";
 export { listTags, type Tag } from "./image/tags.ts";

@@ -3,7 +3,7 @@ import type { OciDigest } from "../src/digest.ts";
 import { storeTarLayer } from "../src/layer/import-layer.ts";
 import type { StoredLayer } from "../src/layer/store-layer.ts";
 import type { ImageSource, SourceLayer, SourceLayerOptions } from "../src/pull/image-source.ts";
-import { chunked, noise, sha256, tar } from "./tar-builder.ts";
+import { chunked, noise, sha256, tar, USR } from "./tar-builder.ts";
 
 const CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar";
@@ -28,22 +28,22 @@ export interface FakeImageOptions {
   /** Fields that replace those of the manifest. */
   readonly manifest?: object;
   readonly architecture?: string;
+  readonly os?: string;
   /** Called before layer `index` is stored; may throw. */
   readonly onStore?: (index: number, options: SourceLayerOptions) => Promise<void> | void;
 }
 
-/** A tar with one file of `size` bytes that no other tar has. */
+/** A tar with `/usr` and one file of `size` bytes that no other tar has. */
 export function oneFile(size = 1000): Buffer {
-  return tar([{ name: "file", content: noise(size) }]);
+  return tar([USR, { name: "file", content: noise(size) }]);
 }
 
 /** An image whose layers come from memory. */
 export function fakeImage(repository: Repository, options: FakeImageOptions = {}): FakeImage {
-  const { tars = [oneFile(), oneFile(), oneFile()], architecture = "amd64", onStore } = options;
+  const { tars = [oneFile(), oneFile(), oneFile()], architecture = "amd64", os = "linux", onStore } = options;
   const diffIds = tars.map(sha256);
   const config =
-    options.config ??
-    Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs: { type: "layers", diff_ids: diffIds } }));
+    options.config ?? Buffer.from(JSON.stringify({ architecture, os, rootfs: { type: "layers", diff_ids: diffIds } }));
   const configDigest = sha256(config);
   const manifest = Buffer.from(
     JSON.stringify({

@@ -8,6 +8,9 @@ export interface Entry {
   readonly type?: string;
 }
 
+/** The directory that the file tree of any image must have (oci.md §4.3). */
+export const USR: Entry = { name: "usr/", type: "5" };
+
 /** A ustar archive with two zero blocks at its end; independent of the packages under test. */
 export function tar(entries: readonly Entry[]): Buffer {
   const blocks = entries.flatMap(({ name, content = new Uint8Array(), type = "0" }) => [

@@ -43,6 +43,12 @@ export function names({ path }: Repository): Record<string, string> {
   );
 }
 
+/** Every name beneath `images/` and the text of its link. */
+export function imageNames({ path }: Repository): Record<string, string> {
+  const images = join(path, "images");
+  return Object.fromEntries(files(images).map((name) => [name, readlinkSync(join(images, name))]));
+}
+
 /** Paths of all objects. */
 export function objectFiles({ path }: Repository): string[] {
   return files(join(path, "objects"));
@@ -50,7 +56,12 @@ export function objectFiles({ path }: Repository): string[] {
 
 /** Paths of everything that is no directory, names with their link texts: equal exactly when nothing was written. */
 export function state(repository: Repository): unknown {
-  return { objects: objectFiles(repository), names: names(repository), top: readdirSync(repository.path).sort() };
+  return {
+    objects: objectFiles(repository),
+    names: names(repository),
+    images: imageNames(repository),
+    top: readdirSync(repository.path).sort(),
+  };
 }
 
 function files(directory: string): string[] {

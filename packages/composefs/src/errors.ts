@@ -30,6 +30,7 @@ export type ErrorCode =
   | "IMAGE_UNREPRESENTABLE"
   | "FILE_CHANGED"
   | "MOUNT_FAILED"
+  | "SELINUX_UNSUPPORTED"
   | "VERITY_MISMATCH";
 
 /** What an error carries besides its message. */

@@ -7,9 +7,11 @@ export { imageObjects } from "./erofs/image-objects.ts";
 export { type ParseOptions, parseImage } from "./erofs/parse-image.ts";
 export { ComposefsError, type ErrorCode, type ErrorExtras } from "./errors.ts";
 export { type AlgorithmName, algorithmName, parseAlgorithmName } from "./fsverity/algorithm.ts";
+export { measureFile } from "./fsverity/measure-file.ts";
 export { isObjectId, type ObjectId, objectPath, parseObjectId } from "./fsverity/object-id.ts";
 export { DetachedMount } from "./mount/detached-mount.ts";
 export { type MountImageOptions, mountImage } from "./mount/mount-image.ts";
+export type { MountOptions } from "./mount/mount-stored-image.ts";
 export { type VerifyImageOptions, verifyImage } from "./mount/verify-image.ts";
 export { type Finding, type FindingKind, findingText } from "./repository/finding.ts";
 export type { FsckOptions } from "./repository/fsck.ts";
@@ -27,6 +29,7 @@ export type { Ref } from "./repository/refs.ts";
 export { type OpenOptions, Repository } from "./repository/repository.ts";
 export { storedId, storeError } from "./repository/store-error.ts";
 export type { Publication } from "./repository/streams.ts";
+export { DigestStore } from "./scan/digest-store.ts";
 export { type ScanOptions, scanDirectory } from "./scan/scan-directory.ts";
 export { type ContentType, contentType } from "./splitstream/format.ts";
 export { parseSplitstream, type Splitstream, type SplitstreamPart } from "./splitstream/reader.ts";
@@ -51,5 +54,6 @@ export {
   type TreeNode,
 } from "./tree/node.ts";
 export { type PrepareTreeOptions, prepareBootTree, prepareTree } from "./tree/prepare.ts";
+export { labelBootTree } from "./tree/selinux.ts";
 export { countLinks, type Visit, walkTree } from "./tree/walk.ts";
 export { unzstd } from "./zstd.ts";

@@ -24,7 +24,7 @@ export interface LayerEntry {
 }
 
 /** What an entry is; the target of a hard link is a path as in the tar. */
-export type LayerEntryContent =
+type LayerEntryContent =
   | LeafContent
   | { readonly kind: "directory" }
   | { readonly kind: "link"; readonly target: ByteString };

@@ -41,7 +41,7 @@ test("an image has the bytes that were imported", async () => {
   });
   expect(Buffer.from(opened.manifestBytes)).toEqual(image.source.manifest);
   expect(Buffer.from(opened.configBytes)).toEqual(image.source.config);
-  expect([...opened.configRefs.keys()].sort()).toEqual([...image.diffIds].sort());
+  expect([...opened.configRefs.keys()].sort()).toEqual(["composefs.image.v1", ...image.diffIds].sort());
 });
 
 test("referrers are listed, sorted, strays left out", async () => {

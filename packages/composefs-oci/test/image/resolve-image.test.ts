@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { objectPath, type Repository } from "@composefs/core";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openImage } from "../../src/image/image.ts";
 import { resolveImage } from "../../src/image/resolve-image.ts";
 import { importImage } from "../../src/pull/import-image.ts";
 import { ociError } from "../code-of.ts";
@@ -103,4 +104,27 @@ test("hints: what is similar, how to list, how to get one", async () => {
   expect(await hint("app")).toContain("localhost/app:latest");
   expect(await hint("nothing like it")).toContain("oci images");
   expect(await hint("app", await tempRepository())).toContain("oci pull");
+});
+
+describe("D10: what the commands print", () => {
+  test("a ref beneath streams/", async () => {
+    expect(await resolveImage(repository, "refs/oci/localhost%2Fapp:latest")).toBe(image.manifestDigest);
+    await expect(resolveImage(repository, "refs/oci/app")).rejects.toMatchObject(ociError("IMAGE_NOT_FOUND"));
+    await expect(resolveImage(repository, "refs/../x")).rejects.toMatchObject(ociError("IMAGE_NOT_FOUND"));
+  });
+
+  test("ids of the manifest's and config's streams and of the EROFS image", async () => {
+    const { manifestId, configId, configRefs } = await openImage(repository, image.manifestDigest);
+    const ids = [manifestId, configId, configRefs.get("composefs.image.v1") as string];
+    for (const id of ids) {
+      expect(await resolveImage(repository, id)).toBe(image.manifestDigest);
+      expect(await resolveImage(repository, `${repository.hash}:${id}`)).toBe(image.manifestDigest);
+    }
+  });
+
+  test("digits of an image without tag, unless a tagged one has them", async () => {
+    const other = fakeImage(repository);
+    await importImage(repository, other.source);
+    expect(await resolveImage(repository, other.manifestDigest.slice(7, 19))).toBe(other.manifestDigest);
+  });
 });

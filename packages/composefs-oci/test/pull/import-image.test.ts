@@ -1,15 +1,25 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { contentType, type ObjectId, objectPath, type Repository } from "@composefs/core";
+import { buildImage, contentType, type ObjectId, objectPath, type Repository } from "@composefs/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openImage } from "../../src/image/image.ts";
 import { listTags } from "../../src/image/tags.ts";
 import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
 import { importImage } from "../../src/pull/import-image.ts";
+import { imageTree } from "../../src/tree/image-tree.ts";
 import { ociError } from "../code-of.ts";
 import { fakeImage, oneFile } from "../fake-image.ts";
-import { chunked, sha256, tar } from "../tar-builder.ts";
-import { names, objectFiles, readOnlyTwin, removeRepositories, state, tempRepository } from "../temp-repository.ts";
+import { chunked, noise, sha256, tar, USR } from "../tar-builder.ts";
+import {
+  imageNames,
+  names,
+  objectFiles,
+  readOnlyTwin,
+  removeRepositories,
+  state,
+  tempRepository,
+} from "../temp-repository.ts";
 
 let repository: Repository;
 beforeEach(async () => {
@@ -19,7 +29,7 @@ afterEach(removeRepositories);
 
 const objectFile = (id: ObjectId): string => join(repository.path, "objects", objectPath(id));
 
-test("an image: layers, config, manifest, tag", async () => {
+test("an image: layers, EROFS image, config, manifest, tag", async () => {
   const image = fakeImage(repository);
   const result = await importImage(repository, image.source, { tag: "app" });
   expect(result).toMatchObject({
@@ -40,9 +50,14 @@ test("an image: layers, config, manifest, tag", async () => {
   );
   const config = await repository.openStream(`oci-config-${image.configDigest}`);
   const layers = await Promise.all(image.diffIds.map((diffId) => repository.openStream(`oci-layer-${diffId}`)));
-  expect(config.namedRefs).toEqual(new Map(image.diffIds.map((diffId, i) => [diffId, layers[i]?.id])));
+  const layerRefs = image.diffIds.map((diffId, i) => [diffId, layers[i]?.id] as const);
+  const erofs = result.imageIds.get(1) as ObjectId;
+  expect([...result.imageIds.keys()]).toEqual([1]);
+  expect(imageNames(repository)).toEqual({ [erofs]: `../objects/${objectPath(erofs)}` });
+  expect(config.namedRefs).toEqual(new Map([...layerRefs, ["composefs.image.v1", erofs]]));
   const manifest = await repository.openStream(`oci-manifest-${image.manifestDigest}`);
-  expect(manifest.namedRefs).toEqual(new Map([[`config:${image.configDigest}`, config.id], ...config.namedRefs]));
+  expect(manifest.namedRefs).toEqual(new Map([[`config:${image.configDigest}`, config.id], ...layerRefs]));
+  expect(result).toMatchObject({ configId: config.id, manifestId: manifest.id });
 });
 
 test("without a tag nothing is tagged", async () => {
@@ -73,12 +88,21 @@ test("a diff_id that comes twice is stored once", async () => {
   expect(stats).toMatchObject({ layers: 4, layersAlreadyPresent: 2, objectsCopied: 2, objectsAlreadyPresent: 0 });
   expect([...image.stored].sort()).toEqual([sha256(one), sha256(two)].sort());
   const { namedRefs } = await repository.openStream(`oci-config-${image.configDigest}`);
-  expect(namedRefs.size).toBe(2);
+  expect([...namedRefs.keys()].sort()).toEqual(["composefs.image.v1", sha256(one), sha256(two)].sort());
 });
 
-test("an image without layers", async () => {
-  const image = fakeImage(repository, { tars: [] });
-  expect(await importImage(repository, image.source)).toMatchObject({ changed: true, stats: { layers: 0 } });
+test.each<[string, () => Buffer[]]>([
+  ["no layers", () => []],
+  ["layers without /usr", () => [tar([{ name: "file", content: noise(1000) }]), tar([])]],
+  ["/usr that a whiteout takes away", () => [oneFile(), tar([{ name: ".wh.usr" }])]],
+])("TREE_INVALID: an image with %s gets no name, nor do its layers", async (_, tars) => {
+  const image = fakeImage(repository, { tars: tars() });
+  await expect(importImage(repository, image.source, { tag: "app" })).rejects.toMatchObject({
+    name: "ComposefsError",
+    code: "TREE_INVALID",
+  });
+  expect(names(repository)).toEqual({});
+  expect(imageNames(repository)).toEqual({});
 });
 
 test("the ids do not depend on which layer is ready first", async () => {
@@ -117,7 +141,11 @@ test("events: plan, skips, and start, progress, done for each layer", async () =
     expect(of(sha256(bytes))).toEqual(["start", "progress", "done"]);
     expect(events).toContainEqual(expect.objectContaining({ type: "done", id: sha256(bytes), bytes: bytes.length }));
   }
-  expect(events.flatMap((event) => (event.type === "stage" ? [event.stage] : []))).toEqual(["layers", "commit"]);
+  expect(events.flatMap((event) => (event.type === "stage" ? [event.stage] : []))).toEqual([
+    "layers",
+    "erofs",
+    "commit",
+  ]);
 });
 
 test("the source is told what will be stored before anything is", async () => {
@@ -210,6 +238,7 @@ describe("failures on the way name nothing", () => {
     ["as a layer begins", ({ type }) => type === "start"],
     ["in a layer", ({ type }) => type === "progress"],
     ["after a layer", ({ type }) => type === "done"],
+    ["before the EROFS image", (event) => event.type === "stage" && event.stage === "erofs"],
     ["before the commit", (event) => event.type === "stage" && event.stage === "commit"],
   ])("aborted %s", async (_, when) => {
     const controller = new AbortController();
@@ -287,18 +316,21 @@ test("references to EROFS images in a config are kept", async () => {
   const tars = [oneFile()];
   const image = fakeImage(repository, { tars });
   const first = await importImage(repository, image.source);
-  // As the reference completes the config: the same references and one to an image (oci.md §3.3).
-  const erofs = await repository.objects.put(Buffer.from("an image"), "test");
+  // The image in another format, and the references in another order than ours (oci.md §3.3, §11.3).
+  const tree = await imageTree(repository, await openImage(repository, image.manifestDigest));
+  const erofs = await repository.objects.put(buildImage(tree, { version: 2, hash: repository.hash }), "test");
   const config = await repository.openStreamObject(first.configId, "test");
   const stream = repository.createStream(contentType("ociconfg"));
   stream.external(config.objectRefs[0] as ObjectId, image.source.config.length);
   for (const [name, id] of config.namedRefs) stream.ref(name, id);
-  stream.ref("composefs.image.v1", erofs);
+  stream.ref("composefs.image", erofs);
   const final = await repository.objects.put(stream.finish(), "test");
   await repository.publish({ streams: [{ contentId: `oci-config-${image.configDigest}`, id: final }] });
 
   const again = await importImage(repository, image.source);
-  expect(again.configId).toBe(final);
+  expect(again).toMatchObject({ configId: final, imageIds: first.imageIds });
+  const { namedRefs: kept } = await repository.openStream(`oci-config-${image.configDigest}`);
+  expect(kept).toEqual(new Map([...config.namedRefs, ["composefs.image", erofs]]));
   const { namedRefs } = await repository.openStream(`oci-manifest-${image.manifestDigest}`);
   expect(namedRefs.get(`config:${image.configDigest}`)).toBe(final);
   expect((await importImage(repository, image.source)).changed).toBe(false);
@@ -341,7 +373,7 @@ test("artifacts that share the empty config keep each other's layers", async () 
 });
 
 test("a layer that an artifact left as a blob becomes a tar for a container", async () => {
-  const bytes = tar([{ name: "f" }]);
+  const bytes = tar([USR, { name: "f" }]);
   const blob = await storeBlobLayer(repository, sha256(bytes), chunked(bytes));
   await repository.publish({ streams: [{ contentId: `oci-layer-${sha256(bytes)}`, id: blob.id }] });
   const image = fakeImage(repository, { tars: [bytes] });

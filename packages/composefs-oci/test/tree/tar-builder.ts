@@ -18,7 +18,7 @@ export const link = (path: string, target: string): TestEntry => ({ path, type: 
 export const symlink = (path: string, target: string): TestEntry => ({ path, type: "2", link: target });
 
 /** A ustar header; POSIX.1-1988, "ustar Interchange Format". */
-export function header(entry: TestEntry): Uint8Array {
+function header(entry: TestEntry): Uint8Array {
   const block = Buffer.alloc(512);
   const octal = (value: number, at: number, width: number): void => {
     block.write(`${value.toString(8).padStart(width - 1, "0")}\0`, at, "latin1");

@@ -10,7 +10,7 @@ export interface NamedLink {
 }
 
 /** Something in a category that is no symlink and has no business there. */
-export interface Stray {
+interface Stray {
   readonly path: BytePath;
   readonly type: FileType;
 }

@@ -143,6 +143,16 @@ export class Objects {
     return content instanceof Uint8Array ? content : Buffer.concat([...(content as Generator<Uint8Array>)]);
   }
 
+  /**
+   * Opens an object for reading; its content is not looked at.
+   *
+   * @returns a descriptor, for the caller to close
+   * @throws ComposefsError `OBJECT_NOT_FOUND`
+   */
+  open(id: ObjectId): number {
+    return this.#openObject(id);
+  }
+
   /** Size of an object in bytes. @throws ComposefsError `OBJECT_NOT_FOUND` */
   size(id: ObjectId): number {
     const fd = this.#openObject(id);

@@ -6,6 +6,8 @@ import { imageObjects } from "../erofs/image-objects.ts";
 import { ComposefsError } from "../errors.ts";
 import { algorithmName } from "../fsverity/algorithm.ts";
 import type { ObjectId } from "../fsverity/object-id.ts";
+import type { DetachedMount } from "../mount/detached-mount.ts";
+import { type MountOptions, mountStoredImage } from "../mount/mount-stored-image.ts";
 import type { ContentType } from "../splitstream/format.ts";
 import { parseSplitstream, type Splitstream } from "../splitstream/reader.ts";
 import { SplitstreamWriter } from "../splitstream/writer.ts";
@@ -18,6 +20,7 @@ import { type LockWait, lockRepository } from "./lock.ts";
 import type { ErofsFormats, Metadata } from "./metadata.ts";
 import { METADATA_NAME, readMetadata, requiresVerity } from "./metadata-file.ts";
 import { type Category, checkRefName } from "./names.ts";
+import { resolveObject } from "./object-name.ts";
 import { closeContents, Objects } from "./objects.ts";
 import { upgradeOldRepository } from "./old-format.ts";
 import { deleteRef, listEntries, listRefs, type Ref, readRef } from "./refs.ts";
@@ -188,6 +191,25 @@ export class Repository {
   async imageObjects(name: string): Promise<ObjectId[]> {
     const { bytes } = await this.openImage(name);
     return [...new Set(imageObjects(bytes, this.hash))].sort();
+  }
+
+  /**
+   * Mounts an image, by a name as for {@link Repository.resolveImage}, attached nowhere. Needs CAP_SYS_ADMIN.
+   *
+   * @throws ComposefsError as resolveImage; `VERITY_REQUIRED`, `VERITY_MISMATCH`, `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`,
+   *   `MOUNT_FAILED`
+   */
+  async mount(name: string, options: MountOptions = {}): Promise<DetachedMount> {
+    return mountStoredImage(this, name, options);
+  }
+
+  /**
+   * Id that hexadecimal digits mean: a whole id, with or without `<hash>:`, or its first digits, at least eight.
+   *
+   * @throws ComposefsError `DIGEST_INVALID`, `OBJECT_NOT_FOUND`, `REF_AMBIGUOUS`
+   */
+  resolveObject(name: string): ObjectId {
+    return resolveObject(this.#fd, this.hash, name);
   }
 
   /**

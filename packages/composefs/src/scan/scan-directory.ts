@@ -13,7 +13,7 @@ import type { Directory } from "../tree/node.ts";
 import { buildTree } from "./build-tree.ts";
 
 /** Regular files up to this size in bytes are kept in the image; part of the format (erofs-image.md §1.1). */
-export const INLINE_LIMIT = 64;
+const INLINE_LIMIT = 64;
 
 /** How to read a directory. */
 export interface ScanOptions {

@@ -42,3 +42,18 @@ test("waiting ends with the lock, or with the signal", async () => {
   const code = await codeOf(() => openRepository(repository.path, { signal: AbortSignal.abort() }));
   expect(code).not.toBe("none");
 });
+
+test("who waits longer than a second is told for whom, once", async () => {
+  const repository = await newRepository();
+  await repository.close();
+  const fd = holder(repository.path);
+  expect(tryFlock(fd, "exclusive")).toBe(true);
+  const told: number[][] = [];
+  const onWait = (holders: readonly { readonly pid: number }[]) => {
+    told.push(holders.map(({ pid }) => pid));
+  };
+  expect(await codeOf(() => openRepository(repository.path, { lockTimeoutMs: 300, onWait }))).toBe("REPO_LOCKED");
+  expect(told).toEqual([]);
+  expect(await codeOf(() => openRepository(repository.path, { lockTimeoutMs: 1600, onWait }))).toBe("REPO_LOCKED");
+  expect(told).toEqual([[process.pid]]);
+});

@@ -25,7 +25,7 @@ import { SplitstreamWriter } from "../../src/splitstream/writer.ts";
 const FAKE_IMAGE = "fake image\n";
 
 /** An image reader for the images of {@link ScratchRepository.putImage}. */
-export function readFakeImage(bytes: Uint8Array): ObjectId[] {
+function readFakeImage(bytes: Uint8Array): ObjectId[] {
   const text = Buffer.from(bytes).toString("latin1");
   if (!text.startsWith(FAKE_IMAGE)) throw new Error("not a fake image");
   return text.slice(FAKE_IMAGE.length).split("\n").filter(Boolean) as ObjectId[];

@@ -13,7 +13,7 @@ export function addOciInspect(parent: Command, { globals, output }: Context): vo
   parent
     .command("inspect")
     .description("show the manifest and config of an image")
-    .argument("<image>", "tag, @digest, or at least 8 digits of the manifest's digest")
+    .argument("<image>", "tag, refs/…, @digest of the manifest or config, or at least 8 digits of the manifest's")
     .addOption(new Option("--manifest", "print the manifest's bytes and a line feed").conflicts("config"))
     .addOption(new Option("--config", "print the config's bytes and a line feed"))
     .action((name: string, options: InspectArguments) =>

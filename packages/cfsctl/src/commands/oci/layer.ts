@@ -1,24 +1,35 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { digestArgument } from "../../digest-argument.ts";
 import { withRepository } from "../../repository.ts";
+
+interface LayerArguments {
+  readonly json?: true;
+  readonly dumpfile?: true;
+}
 
 /** `oci layer`: a layer's tar. */
 export function addOciLayer(parent: Command, { globals, output }: Context): void {
   parent
     .command("layer")
-    .description("write the tar of a layer, or its figures")
+    .description("write the tar of a layer, its entries as text, or its figures")
     .argument("<diffid>", "digest of the uncompressed layer")
-    .option("--json", "print its size and how it is stored")
-    .action(async (text: string, options: { readonly json?: true }) => {
+    .addOption(new Option("--dumpfile", "write a composefs-dump(5) line for each entry of the tar").conflicts("json"))
+    .addOption(new Option("--json", "print its size and how it is stored"))
+    .action(async (text: string, options: LayerArguments) => {
       const diffId = await digestArgument(text, "<diffid>");
       await withRepository(globals(), async (repository) => {
-        const { layerTar, summarizeLayer } = await import("@composefs/oci");
+        const { layerDumpfile, layerTar, summarizeLayer } = await import("@composefs/oci");
         if (options.json) {
           await output.writeJson(await summarizeLayer(repository, diffId));
           return;
         }
-        if (output.isTerminal) throw new Error("refusing to write a tar to a terminal: redirect it, or use --json");
+        if (options.dumpfile) {
+          for await (const line of layerDumpfile(repository, diffId)) await output.write(line);
+          return;
+        }
+        if (output.isTerminal)
+          throw new Error("refusing to write a tar to a terminal: redirect it, or use --json or --dumpfile");
         for await (const bytes of layerTar(repository, diffId)) await output.write(bytes);
       });
     });

@@ -1,6 +1,8 @@
+import type { ErofsFormats } from "@composefs/core";
 import type { PullResult } from "@composefs/oci";
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
+import { chosenVersion } from "../../image-format.ts";
 import { valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { createProgress, type ProgressMode } from "../../render/progress.ts";
@@ -13,6 +15,7 @@ interface PullArguments {
   readonly hardlink?: true;
   readonly verify?: "crc" | "diffid" | "none";
   readonly localFetch?: "auto" | "zerocopy";
+  readonly compatWhiteouts?: true;
   readonly quiet?: true;
   readonly progress?: ProgressMode;
 }
@@ -35,6 +38,7 @@ export function addOciPull(parent: Command, context: Context): void {
       ]),
     )
     .addOption(valueOption("--local-fetch <how>", "zerocopy: as --zero-copy", ["auto", "zerocopy"]).hideHelp())
+    .option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer")
     .option("-q, --quiet", "show no progress")
     .addOption(valueOption("--progress <how>", "how to show progress (default: auto)", ["auto", "plain", "json"]))
     .action((image: string, name: string | undefined, options: PullArguments) =>
@@ -48,12 +52,14 @@ export function addOciPull(parent: Command, context: Context): void {
             verify: options.verify ?? "crc",
             hardlink: options.hardlink ?? false,
             zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
+            erofsVersion: chosenVersion(context.globals()),
+            compatWhiteouts: options.compatWhiteouts ?? false,
             onProgress: progress.onProgress,
           });
         } finally {
           progress.stop();
         }
-        if (options.json) await context.output.writeJson(resultJson(result));
+        if (options.json) await context.output.writeJson(resultJson(result, repository.erofs));
         else await context.output.write(resultText(result));
       }),
     );
@@ -69,14 +75,16 @@ function resultText(result: PullResult): string {
   return `${lines.join("\n")}\n${formatStatistics(result.stats)}`;
 }
 
-function resultJson(result: PullResult): object {
+function resultJson(result: PullResult, erofs: ErofsFormats): object {
+  // With --erofs-version there is one, of another format perhaps.
+  const image = result.imageIds.get(erofs.default) ?? [...result.imageIds.values()][0];
   return {
     manifest_digest: result.manifestDigest,
     config_digest: result.configDigest,
     manifest_verity: result.manifestId,
     config_verity: result.configId,
     tag: result.tag,
-    image: null,
+    image: image ?? null,
     boot_image: null,
     changed: result.changed,
     stats: statisticsJson(result.stats),

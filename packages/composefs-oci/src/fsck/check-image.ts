@@ -1,0 +1,187 @@
+import { ComposefsError, isObjectId, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
+import type { OciDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import { type ImageConfig, parseConfig } from "../image/config.ts";
+import { readJsonStream } from "../image/json-stream.ts";
+import { type Manifest, parseManifest } from "../image/manifest.ts";
+import { CONTENT_TYPE, configRefName, contentId } from "../streams.ts";
+import type { OciFindingKind } from "./finding.ts";
+
+/** Told of each finding about the image under check. */
+export type Report = (kind: OciFindingKind, detail: string) => void;
+
+type Stream = Splitstream & { readonly id: ObjectId };
+
+/** Label by which a config names the EROFS image it was sealed with (oci.md §6.5). */
+const SEAL_LABEL = "containers.composefs.fsverity";
+
+/**
+ * Checks everything that an image needs: manifest and config with their digests, layers and their objects, EROFS images.
+ * Objects are only looked for; their contents are the repository's fsck to check. diff_ids are not computed again.
+ *
+ * @throws KernelError and node:fs errors where the repository cannot be read at all
+ */
+export async function checkImage(repository: Repository, manifestDigest: OciDigest, report: Report): Promise<void> {
+  const manifest = await checkManifest(repository, manifestDigest, report);
+  if (manifest === null) return;
+  const { document, stream } = manifest;
+  const configDigest = document.config.digest;
+  const configId = stream.namedRefs.get(configRefName(configDigest));
+  if (configId === undefined) {
+    report("config-ref-missing", configDigest);
+    return;
+  }
+  const configName = contentId("config", configDigest);
+  const config = await checkDocument(repository, "config", configDigest, report, () =>
+    repository.openStreamObject(configId, configName),
+  );
+  if (config === null) return;
+  if (document.kind === "artifact") {
+    for (const digest of new Set(document.layers.map((layer) => layer.digest))) {
+      await checkArtifactLayer(repository, digest, [config.stream, stream], report);
+    }
+    return;
+  }
+  const parsed = parseOr(report, "config-parse-failed", () => parseConfig(config.bytes));
+  if (parsed === null) return;
+  await checkLayers(repository, parsed, config.stream, report);
+  checkErofsImages(repository, config.bytes, config.stream, report);
+}
+
+async function checkManifest(
+  repository: Repository,
+  digest: OciDigest,
+  report: Report,
+): Promise<{ readonly document: Manifest; readonly stream: Stream } | null> {
+  const name = contentId("manifest", digest);
+  const open = () => repository.openStream(name);
+  const found = await checkDocument(repository, "manifest", digest, report, open);
+  if (found === null) return null;
+  const document = parseOr(report, "manifest-parse-failed", () => parseManifest(found.bytes));
+  return document === null ? null : { document, stream: found.stream };
+}
+
+/** Reads a manifest or config and compares its digest. */
+async function checkDocument(
+  repository: Repository,
+  kind: "manifest" | "config",
+  digest: OciDigest,
+  report: Report,
+  open: () => Promise<Stream>,
+): Promise<{ readonly bytes: Uint8Array; readonly stream: Stream } | null> {
+  const name = contentId(kind, digest);
+  let stream: Stream;
+  try {
+    stream = await open();
+    if (stream.type !== CONTENT_TYPE[kind]) throw new Error(`its content type is '${stream.type}'`);
+  } catch (error) {
+    report(`${kind}-read-failed`, `Opening stream '${name}': ${(error as Error).message}`);
+    return null;
+  }
+  try {
+    return { bytes: await readJsonStream(repository, stream, kind, digest), stream };
+  } catch (error) {
+    if (error instanceof OciError && error.code === "BLOB_DIGEST_MISMATCH") {
+      report(`${kind}-digest-mismatch`, `expected ${digest}, got ${String(error.details.actual)}`);
+    } else {
+      report(`${kind}-read-failed`, (error as Error).message);
+    }
+    return null;
+  }
+}
+
+function parseOr<T>(report: Report, kind: OciFindingKind, parse: () => T): T | null {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error;
+    report(kind, error.message);
+    return null;
+  }
+}
+
+async function checkLayers(
+  repository: Repository,
+  { diffIds }: ImageConfig,
+  config: Stream,
+  report: Report,
+): Promise<void> {
+  // By its own name `oci layer` finds a layer; where that leads is the repository's fsck to check.
+  const entries = new Set(repository.listStreams());
+  for (const diffId of new Set(diffIds)) {
+    const id = config.namedRefs.get(diffId);
+    if (id === undefined) report("layer-ref-missing", diffId);
+    else if (!entries.has(contentId("layer", diffId))) report("layer-stream-missing", diffId);
+    else await checkLayer(repository, diffId, id, report);
+  }
+}
+
+async function checkLayer(repository: Repository, diffId: OciDigest, id: ObjectId, report: Report): Promise<void> {
+  try {
+    const { type, objectRefs } = await repository.openStreamObject(id, contentId("layer", diffId));
+    if (type !== CONTENT_TYPE.layer) report("layer-check-failed", `${diffId}: its content type is '${type}'`);
+    const [first, ...others] = repository.objects.missing(objectRefs);
+    if (first === undefined) return;
+    const more = others.length > 0 ? ` (and ${others.length} more)` : "";
+    report("layer-object-missing", `${diffId}: Opening object ${repository.hash}:${first}${more}`);
+  } catch (error) {
+    if (!(error instanceof ComposefsError)) throw error;
+    if (error.code === "OBJECT_NOT_FOUND") {
+      report("layer-object-missing", `${diffId}: Opening object ${repository.hash}:${id}`);
+    } else {
+      report("layer-check-failed", `${diffId}: ${error.message}`);
+    }
+  }
+}
+
+async function checkArtifactLayer(
+  repository: Repository,
+  digest: OciDigest,
+  streams: readonly Stream[],
+  report: Report,
+): Promise<void> {
+  const id = streams.map(({ namedRefs }) => namedRefs.get(digest)).find((found) => found !== undefined);
+  if (id === undefined) {
+    report("artifact-layer-ref-missing", digest);
+    return;
+  }
+  try {
+    const { objectRefs } = await repository.openStreamObject(id, contentId("layer", digest));
+    const [first] = repository.objects.missing(objectRefs);
+    if (first === undefined) return;
+    report("artifact-layer-object-missing", `${digest}: Opening object ${repository.hash}:${first}`);
+  } catch (error) {
+    if (!(error instanceof ComposefsError)) throw error;
+    const missing = error.code === "OBJECT_NOT_FOUND";
+    if (missing) report("artifact-layer-object-missing", `${digest}: Opening object ${repository.hash}:${id}`);
+    else report("layer-check-failed", `${digest}: ${error.message}`);
+  }
+}
+
+/** The images a mount would take, and the one the image was sealed with: each needs its name, and its object. */
+function checkErofsImages(repository: Repository, config: Uint8Array, stream: Stream, report: Report): void {
+  const linked = [...stream.namedRefs].filter(([key]) => key.startsWith("composefs.image"));
+  for (const [key, id] of linked) {
+    if (!isThere(repository, id)) report("seal-image-missing", `${key}: ${id}`);
+  }
+  const seal = sealOf(config);
+  if (seal === null) return;
+  const known = isObjectId(seal, repository.hash) && isThere(repository, seal);
+  if (!known) report("seal-image-missing", `${SEAL_LABEL}: ${seal}`);
+}
+
+function isThere(repository: Repository, id: ObjectId): boolean {
+  try {
+    return repository.resolveImage(id) === id && repository.objects.has(id);
+  } catch (error) {
+    if (error instanceof ComposefsError) return false;
+    throw error;
+  }
+}
+
+function sealOf(config: Uint8Array): string | null {
+  const { config: settings } = JSON.parse(Buffer.from(config).toString("utf8")) as { readonly config?: unknown };
+  const labels = (settings as { readonly Labels?: unknown } | null | undefined)?.Labels;
+  const seal = (labels as Readonly<Record<string, unknown>> | null | undefined)?.[SEAL_LABEL];
+  return typeof seal === "string" ? seal : null;
+}
