@@ -1,0 +1,32 @@
+import type { OciDigest } from "../digest.ts";
+import type { Descriptor } from "../image/manifest.ts";
+import type { AccessOptions } from "../source/blob-source.ts";
+
+/** A stored blob. */
+export interface BlobFacts {
+  readonly digest: OciDigest;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** A place that an image can be handed to: a layout, an archive, a repository of a registry. */
+export interface BlobSink {
+  /** The reference as it was given, for messages. */
+  readonly reference: string;
+  /** Whether the place has the blob already. */
+  hasBlob(digest: OciDigest, options?: AccessOptions): Promise<boolean>;
+  /**
+   * Stores a blob, which gets its name only when it is whole.
+   *
+   * @param expected digest and size where they are known beforehand; content that differs is refused
+   * @returns what was stored
+   * @throws OciError `BLOB_DIGEST_MISMATCH`, `TRANSPORT`; KernelError
+   */
+  putBlob(content: AsyncIterable<Uint8Array>, expected: BlobFacts | null, options?: AccessOptions): Promise<BlobFacts>;
+  /** Stores a manifest whose blobs are there, and gives it the name the reference has. */
+  putManifest(descriptor: Descriptor, bytes: Uint8Array, options?: AccessOptions): Promise<void>;
+  /** Makes all of it permanent. */
+  finish(): Promise<void>;
+  /** Gives back files and connections; without `finish` before, nothing that was begun keeps a name. */
+  close(): Promise<void>;
+}
