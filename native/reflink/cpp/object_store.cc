@@ -12,13 +12,13 @@
 #include <algorithm>
 #include <memory>
 
+#include "content_group.h"
+
 namespace reflink {
 namespace {
 
-constexpr mode_t kObjectMode = 0644, kDirectoryMode = 0755;
+constexpr mode_t kDirectoryMode = 0755;
 constexpr int kBusyTries = 3;
-constexpr int kNameTries = 16;
-constexpr unsigned kRenameNoReplace = 1;
 
 // XX/rest… of a digest.
 struct ObjectPath {
@@ -38,16 +38,20 @@ struct ObjectPath {
   }
 };
 
-std::string temporary_name() {
-  static const char* kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  uint8_t random[12];
-  std::string name = ".tmp-object-";
-  if (getrandom(random, sizeof random, 0) != static_cast<ssize_t>(sizeof random)) memset(random, 0, sizeof random);
-  for (const uint8_t byte : random) name += kAlphabet[byte % 62];
-  return name;
-}
-
 bool cancelled(const std::atomic<int32_t>* flag) { return flag && flag->load(std::memory_order_relaxed) != 0; }
+
+// The whole of a file of item.size bytes.
+bool read_small(int fd, const SourceItem& item, uint8_t* content, Row& row) {
+  const ssize_t n = read_at(fd, content, item.size + 1, 0);  // one more, to see a file that has grown since
+  if (n < 0) return row.fail(Outcome::kFailedRead, static_cast<int>(n)), false;
+  if (static_cast<uint64_t>(n) != item.size) {
+    return row.fail(Outcome::kFailedSize, 0, static_cast<uint64_t>(n)), false;
+  }
+  if (!item.check_crc) return true;
+  Crc64 crc;
+  crc.update(content, item.size);
+  return crc.value() == item.crc || (row.fail(Outcome::kFailedCrc), false);
+}
 
 bool unsupported(int error) { return error == -ENOTTY || error == -EOPNOTSUPP; }
 
@@ -59,133 +63,6 @@ Scratch& scratch(Algorithm algorithm) {
   if (!slot) slot = std::make_unique<Scratch>(algorithm);
   slot->hasher.reset();
   return *slot;
-}
-
-int Staging::open(int objects_fd) {
-  discard();
-  objects_fd_ = objects_fd;
-  int fd = open_tmpfile(objects_fd, kObjectMode);
-  bool named = fd == -EOPNOTSUPP;
-  for (int i = 0; named && i < kNameTries; i++) {
-    name_ = temporary_name();
-    fd = openat(objects_fd, name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kObjectMode);
-    if (fd < 0) fd = -errno;
-    if (fd < 0) name_.clear();
-    named = fd == -EEXIST;
-  }
-  if (fd < 0) return fd;
-  fd_ = Fd(fd);
-  return 0;
-}
-
-int Staging::seal() {
-  const int fd = reopen_read_only(fd_.get());
-  if (fd < 0) return fd;
-  fd_ = Fd(fd);
-  return 0;
-}
-
-int Staging::link_as(const char* path) {
-  if (name_.empty()) return link_fd(fd_.get(), objects_fd_, path);
-  if (syscall(SYS_renameat2, objects_fd_, name_.c_str(), objects_fd_, path, kRenameNoReplace) == 0) {
-    name_.clear();
-    return 0;
-  }
-  if (errno != EINVAL) return -errno;
-  // No RENAME_NOREPLACE here; a second name does the same, and discard() takes the first.
-  return linkat(objects_fd_, name_.c_str(), objects_fd_, path, 0) < 0 ? -errno : 0;
-}
-
-int Staging::replace(const char* path) {
-  if (name_.empty()) {
-    std::string name = temporary_name();
-    const int result = link_fd(fd_.get(), objects_fd_, name.c_str());
-    if (result < 0) return result;
-    name_ = std::move(name);
-  }
-  if (renameat(objects_fd_, name_.c_str(), objects_fd_, path) < 0) return -errno;
-  name_.clear();
-  return 0;
-}
-
-void Staging::discard() {
-  if (!name_.empty()) unlinkat(objects_fd_, name_.c_str(), 0);
-  name_.clear();
-  fd_.close();
-}
-
-void Staging::swap(Staging& other) {
-  std::swap(objects_fd_, other.objects_fd_);
-  std::swap(fd_, other.fd_);
-  std::swap(name_, other.name_);
-}
-
-Fd open_source(const std::vector<int>& dirs, const SourceItem& item, uint64_t* size, dev_t* device, Row& row) {
-  constexpr uint64_t kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-  constexpr uint64_t kResolve = kResolveBeneath | kResolveNoMagiclinks | kResolveNoXdev;
-  bool stub = false;
-  int error = -ENOENT;
-  for (const int dir : dirs) {
-    const int fd = open_at2(dir, item.path.c_str(), kFlags, 0, kResolve);
-    if (fd < 0) {
-      error = fd;
-      if (fd == -ENOENT || fd == -ENOTDIR) continue;
-      break;
-    }
-    Fd file(fd);
-    struct stat st;
-    if (fstat(fd, &st) < 0) {
-      row.fail(Outcome::kFailedOpen, -errno);
-      return Fd();
-    }
-    if (!S_ISREG(st.st_mode)) {
-      row.fail(Outcome::kFailedNotRegular);
-      return Fd();
-    }
-    // Blocks tell nothing: those of a stub hold its attributes.
-    if (st.st_size > 0 && is_metacopy(fd)) {
-      stub = true;
-      continue;
-    }
-    const uint64_t found = static_cast<uint64_t>(st.st_size);
-    if (item.size != kAnySize && found != item.size) {
-      row.fail(Outcome::kFailedSize, 0, found);
-      return Fd();
-    }
-    *size = found;
-    *device = st.st_dev;
-    return file;
-  }
-  if (stub && (error == -ENOENT || error == -ENOTDIR)) {
-    row.fail(Outcome::kFailedMetacopy);
-  } else {
-    row.fail(Outcome::kFailedOpen, error);
-  }
-  return Fd();
-}
-
-void read_whole(int fd, uint64_t size, const SourceItem& item, Row& row) {
-  row.content.resize(size + 1);  // one more, to see a file that has grown since
-  const ssize_t n = read_at(fd, row.content.data(), size + 1, 0);
-  if (n < 0) return row.fail(Outcome::kFailedRead, static_cast<int>(n));
-  if (static_cast<uint64_t>(n) != size) return row.fail(Outcome::kFailedSize, 0, static_cast<uint64_t>(n));
-  row.content.resize(size);
-  if (item.check_crc) {
-    Crc64 crc;
-    crc.update(row.content.data(), size);
-    if (crc.value() != item.crc) return row.fail(Outcome::kFailedCrc);
-  }
-  row.outcome = Outcome::kInline;
-  row.size = size;
-}
-
-void read_file(const std::vector<int>& dirs, const SourceItem& item, uint64_t limit, Row& row) {
-  uint64_t size = 0;
-  dev_t device = 0;
-  const Fd file = open_source(dirs, item, &size, &device, row);
-  if (!file.valid()) return;
-  if (size > limit) return row.fail(Outcome::kFailedSize, 0, size);
-  read_whole(file.get(), size, item, row);
 }
 
 bool ObjectStore::known_unclonable(dev_t device) {
@@ -207,24 +84,88 @@ bool ObjectStore::clone_into(Staging& staging, int source, dev_t device, Row& ro
   return false;
 }
 
-void ObjectStore::store_file(const std::vector<int>& dirs, const SourceItem& item,
-                             const std::atomic<int32_t>* cancel, Row& row) {
-  row.outcome = Outcome::kCopied;
-  uint64_t size = 0;
-  dev_t device = 0;
-  const Fd source = open_source(dirs, item, &size, &device, row);
-  if (!source.valid()) return;
-  if (item.inline_content) return read_whole(source.get(), size, item, row);
-  SourceItem found;
-  found.size = size, found.check_crc = item.check_crc, found.crc = item.crc;
-  store_open_file(source.get(), device, found, cancel, row);
+// Small files wait, read and still open, until there are enough to be hashed together.
+void ObjectStore::store_files(const std::vector<int>& dirs, const SourceItem* items, size_t count,
+                              const std::atomic<int32_t>* cancel, Row* rows) {
+  struct Waiting {
+    SourceFile source;
+    size_t row;
+    const uint8_t* content;
+  };
+  ContentGroup& contents = ContentGroup::of_thread();
+  std::vector<Waiting> waiting;
+  const auto store_waiting = [&] {
+    contents.hash(settings_.algorithm);
+    for (size_t i = 0; i < waiting.size(); i++) {
+      const auto& [source, row, content] = waiting[i];
+      store_hashed(source, items[row], content, contents.digest(i), cancel, rows[row]);
+    }
+    waiting.clear();
+    contents.clear();
+  };
+  for (size_t i = 0; i < count && !cancelled(cancel); i++) {
+    const SourceItem& item = items[i];
+    Row& row = rows[i];
+    row.outcome = Outcome::kCopied;
+    SourceFile source = open_source(dirs, item, row);
+    if (!source.fd.valid()) break;
+    const int fd = source.fd.get();
+    if (item.inline_content) {
+      read_whole(fd, item.size, item, row);
+    } else if (!hashes_first(source)) {
+      store_open_file(fd, source.st.st_dev, item, cancel, row);
+    } else if (item.size <= ContentGroup::kMaxFileBytes) {
+      const uint8_t* content = contents.place();
+      if (!read_small(fd, item, contents.place(), row)) break;
+      contents.add(item.size);
+      waiting.push_back({std::move(source), i, content});
+      if (contents.full()) store_waiting();
+    } else {
+      uint8_t digest[kMaxDigestBytes];
+      if (digest_and_check(fd, item, digest, cancel, row)) store_hashed(source, item, nullptr, digest, cancel, row);
+    }
+    if (row.failed()) break;
+  }
+  store_waiting();
+}
+
+// Whether a file is hashed before a clone of it is made, which finds it in the page cache, makes nothing of what is
+// there already, and lets small files be hashed together. A clone made afterwards has what was hashed if the file has
+// not changed meanwhile. Where the kernel hashes there is nothing to gain.
+bool ObjectStore::hashes_first(const SourceFile& source) {
+  if (settings_.verity || settings_.hardlink) return false;
+  if (!known_unclonable(source.st.st_dev)) return source.settled();
+  return settings_.copy && source.size() <= ContentGroup::kMaxFileBytes;  // copied from memory
+}
+
+// `content` is the whole file, or null.
+void ObjectStore::store_hashed(const SourceFile& source, const SourceItem& item, const uint8_t* content,
+                               const uint8_t* digest, const std::atomic<int32_t>* cancel, Row& row) {
+  const dev_t device = source.st.st_dev;
+  const ObjectPath path(digest, digest_bytes(settings_.algorithm));
+  if (stands(path.text, item.size, digest)) {
+    memcpy(row.id.data(), digest, digest_bytes(settings_.algorithm));
+    row.outcome = Outcome::kAlreadyPresent;
+    return;
+  }
+  Staging staging;
+  if (const int error = staging.open(settings_.objects_fd); error < 0) return row.fail(Outcome::kFailedStage, error);
+  if (clone_into(staging, source.fd.get(), device, row)) {
+    if (source.unchanged()) return commit(staging, digest, item.size, Outcome::kReflinked, row);
+  } else if (row.failed()) {
+    return;
+  } else if (content && settings_.copy) {
+    const int error = write_all(staging.fd(), content, item.size);
+    return error < 0 ? row.fail(Outcome::kFailedWrite, error) : commit(staging, digest, item.size, Outcome::kCopied, row);
+  }
+  staging.discard();
+  store_open_file(source.fd.get(), device, item, cancel, row);
 }
 
 void ObjectStore::store_open_file(int source, dev_t device, const SourceItem& item,
                                   const std::atomic<int32_t>* cancel, Row& row) {
   row.outcome = Outcome::kCopied;
   const uint64_t size = item.size;
-  if (copies_from_memory(size, device)) return copy_from_memory(source, item, row);
   Staging staging;
   if (const int error = staging.open(settings_.objects_fd); error < 0) return row.fail(Outcome::kFailedStage, error);
   uint8_t digest[kMaxDigestBytes];
@@ -265,26 +206,6 @@ void ObjectStore::store_open_file(int source, dev_t device, const SourceItem& it
   if (item.check_crc && crc.value() != item.crc) return row.fail(Outcome::kFailedCrc);
   if (!settings_.verity) local.hasher.finish(digest);
   commit(staging, digest, size, Outcome::kCopied, row);
-}
-
-// A file that fits the buffer, where only a copy is left to try: hashed before anything is written, because often
-// enough the object is there already.
-bool ObjectStore::copies_from_memory(uint64_t size, dev_t device) {
-  return !settings_.verity && !settings_.hardlink && settings_.copy &&
-         size < scratch(settings_.algorithm).buffer.size() && known_unclonable(device);
-}
-
-void ObjectStore::copy_from_memory(int source, const SourceItem& item, Row& row) {
-  uint8_t* data = scratch(settings_.algorithm).buffer.data();
-  const ssize_t n = read_at(source, data, item.size + 1, 0);  // one more, to see a file that has grown since
-  if (n < 0) return row.fail(Outcome::kFailedRead, static_cast<int>(n));
-  if (static_cast<uint64_t>(n) != item.size) return row.fail(Outcome::kFailedSize, 0, static_cast<uint64_t>(n));
-  if (item.check_crc) {
-    Crc64 crc;
-    crc.update(data, item.size);
-    if (crc.value() != item.crc) return row.fail(Outcome::kFailedCrc);
-  }
-  store_buffer(data, item.size, row);
 }
 
 // Reads the file once for both checks. In a verity repository the kernel hashes, so only the CRC is ours.

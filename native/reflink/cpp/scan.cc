@@ -11,6 +11,9 @@
 
 #include <algorithm>
 
+#include "content_group.h"
+#include "scan_nodes.h"
+
 namespace reflink {
 namespace {
 
@@ -20,8 +23,6 @@ constexpr size_t kTargetBytes = 4096;           // PATH_MAX: a longer target can
 constexpr uint32_t kRangeEntries = 64;          // entries a thread takes at a time
 constexpr uint64_t kLongWork = 1024 * 1024;     // a file that long leaves the rest of its range to others
 constexpr uint64_t kMaxSize = uint64_t{1} << 53;  // what a double holds exactly
-constexpr size_t kBlocks = 16;                  // files of one block hashed together: the widest vector's lanes
-constexpr uint32_t kUnnumbered = ~uint32_t{0};
 
 // struct linux_dirent64, which no header of glibc has.
 struct KernelDirent {
@@ -35,45 +36,7 @@ constexpr size_t kDirentNameOffset = 19;
 
 uint32_t type_of(mode_t mode) { return (mode & S_IFMT) >> 12; }  // the numbers of d_type
 
-void append(std::vector<uint8_t>& out, const void* data, size_t length) {
-  const auto* bytes = static_cast<const uint8_t*>(data);
-  out.insert(out.end(), bytes, bytes + length);
-}
-
 }  // namespace
-
-struct Scan::Node {
-  ScanKind kind = ScanKind::kDirectory;
-  uint16_t mode = 0;
-  uint32_t uid = 0, gid = 0, nanoseconds = 0;
-  int64_t seconds = 0;
-  uint64_t size = 0;    // or rdev
-  std::string content;  // inline content, target, or digest
-  std::vector<uint32_t> xattrs;
-  Directory* directory = nullptr;
-  uint32_t index = kUnnumbered;
-
-  void set(const struct stat& st) {
-    mode = st.st_mode & 07777;
-    uid = st.st_uid, gid = st.st_gid;
-    seconds = st.st_mtim.tv_sec, nanoseconds = static_cast<uint32_t>(st.st_mtim.tv_nsec);
-  }
-};
-
-struct Scan::Directory {
-  struct Entry {
-    uint32_t name;  // offset in `names`, which ends each with NUL
-    uint16_t name_length;
-    uint8_t type;
-    Node* node;
-  };
-  const Directory* parent = nullptr;  // null: the root
-  uint32_t entry = 0;                 // in the parent
-  std::string names;
-  std::vector<Entry> entries;
-
-  const char* name(uint32_t i) const { return names.data() + entries[i].name; }
-};
 
 // What one thread keeps: what it made, and buffers, so that a node costs few allocations.
 struct Scan::Worker {
@@ -82,10 +45,8 @@ struct Scan::Worker {
   std::vector<uint8_t> dirents = std::vector<uint8_t>(kDirentBytes);
   std::vector<char> xattr_names = std::vector<char>(kXattrBytes);
   std::vector<uint8_t> xattr_value = std::vector<uint8_t>(kXattrBytes);
-  std::vector<uint8_t> blocks = std::vector<uint8_t>(kBlocks * kBlockBytes);
-  Node* block_nodes[kBlocks];
-  uint64_t block_sizes[kBlocks];
-  size_t block_count = 0;
+  ContentGroup contents;
+  std::vector<Node*> content_nodes;
 };
 
 Scan::Scan(ScanSettings settings, size_t workers) : settings_(std::move(settings)) {
@@ -150,11 +111,12 @@ bool Scan::fail(ScanStep step, int negative_errno, const Directory* directory, u
 
 void Scan::run(Worker& worker, const Task& task) {
   if (task.last > task.first) {
-    if (read_entries(worker, task)) flush_blocks(worker);
+    if (read_entries(worker, task)) hash_contents(worker);
   } else {
     read_directory(worker, task);
   }
-  worker.block_count = 0;
+  worker.contents.clear();
+  worker.content_nodes.clear();
 }
 
 bool Scan::read_directory(Worker& worker, const Task& task) {
@@ -199,7 +161,7 @@ bool Scan::read_directory(Worker& worker, const Task& task) {
   }
   if (count == 0) return true;
   const bool done = read_entries(worker, {&directory, fd, 0, std::min(kRangeEntries, count)});
-  if (done) flush_blocks(worker);
+  if (done) hash_contents(worker);
   return done;
 }
 
@@ -339,49 +301,44 @@ bool Scan::read_regular(Worker& worker, Node& node, int fd, uint64_t device, con
 }
 
 bool Scan::hash_file(Worker& worker, Node& node, int fd, const Directory& directory, uint32_t i) {
-  // Files of one block wait for others of the kind, to fill the lanes of a vector.
-  const bool single = node.size <= kBlockBytes;
-  Scratch* local = single ? nullptr : &scratch(settings_.algorithm);
-  uint64_t done = 0;
-  while (done < node.size) {
-    uint8_t* buffer = single ? worker.blocks.data() + worker.block_count * kBlockBytes : local->buffer.data();
-    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(single ? kBlockBytes : local->buffer.size(), node.size - done));
-    const ssize_t n = read_at(fd, buffer, wanted, done);
+  const auto shrunk = [&](uint64_t found) {
+    ScanFailure failure;
+    failure.step = ScanStep::kSizeChanged, failure.expected_size = node.size, failure.row.size = found;
+    return fail(std::move(failure), &directory, i);
+  };
+  if (node.size <= ContentGroup::kMaxFileBytes) {  // waits for others, to fill the lanes of a vector
+    const ssize_t n = read_at(fd, worker.contents.place(), node.size, 0);
     if (n < 0) return fail(ScanStep::kRead, static_cast<int>(n), &directory, i);
-    if (static_cast<size_t>(n) < wanted) {
-      ScanFailure failure;
-      failure.step = ScanStep::kSizeChanged, failure.expected_size = node.size;
-      failure.row.size = done + static_cast<uint64_t>(n);
-      return fail(std::move(failure), &directory, i);
-    }
-    if (single) {
-      memset(buffer + n, 0, kBlockBytes - static_cast<size_t>(n));
-    } else {
-      local->hasher.update(buffer, static_cast<size_t>(n));
-      if (stopped()) return false;
-    }
-    done += static_cast<uint64_t>(n);
-  }
-  if (!single) {
-    uint8_t digest[kMaxDigestBytes];
-    local->hasher.finish(digest);
-    node.content.assign(reinterpret_cast<const char*>(digest), digest_bytes(settings_.algorithm));
+    if (static_cast<uint64_t>(n) < node.size) return shrunk(static_cast<uint64_t>(n));
+    worker.contents.add(node.size);
+    worker.content_nodes.push_back(&node);
+    if (worker.contents.full()) hash_contents(worker);
     return true;
   }
-  worker.block_nodes[worker.block_count] = &node;
-  worker.block_sizes[worker.block_count++] = node.size;
-  if (worker.block_count == kBlocks) flush_blocks(worker);
+  Scratch& local = scratch(settings_.algorithm);
+  for (uint64_t done = 0; done < node.size;) {
+    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(local.buffer.size(), node.size - done));
+    const ssize_t n = read_at(fd, local.buffer.data(), wanted, done);
+    if (n < 0) return fail(ScanStep::kRead, static_cast<int>(n), &directory, i);
+    if (static_cast<size_t>(n) < wanted) return shrunk(done + static_cast<uint64_t>(n));
+    local.hasher.update(local.buffer.data(), wanted);
+    if (stopped()) return false;
+    done += wanted;
+  }
+  uint8_t digest[kMaxDigestBytes];
+  local.hasher.finish(digest);
+  node.content.assign(reinterpret_cast<const char*>(digest), digest_bytes(settings_.algorithm));
   return true;
 }
 
-void Scan::flush_blocks(Worker& worker) {
-  uint8_t digests[kBlocks * kMaxDigestBytes];
+void Scan::hash_contents(Worker& worker) {
+  worker.contents.hash(settings_.algorithm);
   const size_t size = digest_bytes(settings_.algorithm);
-  digest_single_blocks(settings_.algorithm, worker.blocks.data(), worker.block_sizes, worker.block_count, digests);
-  for (size_t i = 0; i < worker.block_count; i++) {
-    worker.block_nodes[i]->content.assign(reinterpret_cast<const char*>(digests) + i * size, size);
+  for (size_t i = 0; i < worker.content_nodes.size(); i++) {
+    worker.content_nodes[i]->content.assign(reinterpret_cast<const char*>(worker.contents.digest(i)), size);
   }
-  worker.block_count = 0;
+  worker.contents.clear();
+  worker.content_nodes.clear();
 }
 
 bool Scan::read_attributes(Worker& worker, Node& node, int fd, bool path_only, const Directory* directory,
@@ -417,46 +374,6 @@ uint32_t Scan::pair_index(const char* name, size_t name_length, const uint8_t* v
     append(columns_.pair_bytes, value, value_length);
   }
   return found.first->second;
-}
-
-void Scan::pack() {
-  ScanColumns& out = columns_;
-  const auto add = [&out](Node& node) {
-    node.index = static_cast<uint32_t>(out.kinds.size());
-    out.kinds.push_back(static_cast<uint8_t>(node.kind));
-    out.modes.push_back(node.mode);
-    out.uids.push_back(node.uid);
-    out.gids.push_back(node.gid);
-    out.seconds.push_back(node.seconds);
-    out.nanoseconds.push_back(node.nanoseconds);
-    out.sizes.push_back(static_cast<double>(node.size));
-    out.content_lengths.push_back(static_cast<uint32_t>(node.content.size()));
-    append(out.content_bytes, node.content.data(), node.content.size());
-    out.xattr_counts.push_back(static_cast<uint32_t>(node.xattrs.size()));
-    out.xattrs.insert(out.xattrs.end(), node.xattrs.begin(), node.xattrs.end());
-  };
-  struct Place {
-    const Node* node;
-    size_t next;
-  };
-  std::vector<Place> stack;
-  add(*root_);
-  stack.push_back({root_, 0});
-  while (!stack.empty()) {
-    Place& place = stack.back();
-    const Directory& directory = *place.node->directory;
-    if (place.next == directory.entries.size()) {
-      stack.pop_back();
-      continue;
-    }
-    const Directory::Entry& entry = directory.entries[place.next++];
-    if (entry.node->index == kUnnumbered) add(*entry.node);
-    out.entry_parents.push_back(place.node->index);
-    out.entry_nodes.push_back(entry.node->index);
-    out.name_lengths.push_back(entry.name_length);
-    append(out.name_bytes, directory.names.data() + entry.name, entry.name_length);
-    if (entry.node->directory) stack.push_back({entry.node, 0});
-  }
 }
 
 }  // namespace reflink

@@ -111,7 +111,7 @@ class Scan {
   bool read_regular(Worker& worker, Node& node, int fd, uint64_t device, const Directory& directory, uint32_t entry);
   bool read_attributes(Worker& worker, Node& node, int fd, bool path_only, const Directory* directory, uint32_t entry);
   bool hash_file(Worker& worker, Node& node, int fd, const Directory& directory, uint32_t entry);
-  void flush_blocks(Worker& worker);
+  void hash_contents(Worker& worker);
   uint32_t pair_index(const char* name, size_t name_length, const uint8_t* value, size_t value_length);
   bool fail(ScanFailure failure, const Directory* directory, uint32_t entry);
   bool fail(ScanStep step, int negative_errno, const Directory* directory, uint32_t entry);

@@ -10,22 +10,24 @@ namespace reflink {
 enum class Algorithm : int { kSha256 = 1, kSha512 = 2 };  // numbers of the kernel's fs-verity interface
 
 constexpr size_t kMaxDigestBytes = 64;
+constexpr size_t kMaxLanes = 32;
 inline size_t digest_bytes(Algorithm algorithm) { return algorithm == Algorithm::kSha256 ? 32 : 64; }
 
 // Hashes `count` messages of `length` bytes (a multiple of 128) that lie `length` bytes apart, digests back to back.
 void hash_messages(Algorithm algorithm, const uint8_t* messages, size_t length, size_t count, uint8_t* digests);
 
-// One compiled variant. A group function hashes up to `lanes` messages named by pointer.
+// A compiled function that hashes up to `lanes` messages named by pointer.
 struct Sha2Group {
   size_t lanes;
-  size_t worthwhile;  // fewer messages than this are hashed one by one
+  size_t worthwhile;  // for fewer messages than this the next narrower group is faster
   void (*hash)(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests);
 };
 
+// Groups from wide to narrow; absent ones have no lanes, and what none is worthwhile for is hashed one by one.
 struct Sha2Implementation {
   const char* name;
-  Sha2Group sha256;
-  Sha2Group sha512;
+  Sha2Group sha256[2];
+  Sha2Group sha512[2];
 };
 
 extern const Sha2Implementation kSha2Scalar;

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 
+#include "content_group.h"
 #include "handle.h"
 #include "object_store.h"
 
@@ -49,7 +51,9 @@ Napi::Value rows_to_columns(Napi::Env env, const std::vector<Row>& rows, size_t 
 
 class RowBatch : public PromiseBatch {
  public:
-  RowBatch(Napi::Env env, size_t count, size_t id_bytes) : PromiseBatch(env, count), rows_(count), id_bytes_(id_bytes) {}
+  RowBatch(Napi::Env env, size_t count, size_t id_bytes) : RowBatch(env, count, count, id_bytes) {}
+  RowBatch(Napi::Env env, size_t count, size_t rows, size_t id_bytes)
+      : PromiseBatch(env, count), rows_(rows), id_bytes_(id_bytes) {}
 
  protected:
   Napi::Value result(Napi::Env env) override { return rows_to_columns(env, rows_, id_bytes_); }
@@ -109,7 +113,7 @@ class StoreFiles : public RowBatch {
  public:
   StoreFiles(Napi::Env env, std::shared_ptr<ObjectStore> store, std::vector<int> dirs, std::vector<SourceItem> items,
              Napi::Int32Array cancel)
-      : RowBatch(env, items.size(), digest_bytes(store->settings().algorithm)),
+      : RowBatch(env, (items.size() + kRun - 1) / kRun, items.size(), digest_bytes(store->settings().algorithm)),
         store_(std::move(store)),
         dirs_(std::move(dirs)),
         items_(std::move(items)),
@@ -117,19 +121,26 @@ class StoreFiles : public RowBatch {
     keep(cancel);
   }
 
-  void run(size_t item) override {
-    Row& row = rows_[item];
-    // Items start in order, so everything before the first failure has been begun and will be finished.
+  void run(size_t run) override {
+    // Runs start in order, so everything before the first failure has been begun and will be finished.
     if (failed_.load(std::memory_order_relaxed) || cancel_->load(std::memory_order_relaxed) != 0) return;
+    const size_t first = run * kRun;
+    const size_t count = std::min(kRun, items_.size() - first);
+    Row* rows = rows_.data() + first;
     try {
-      store_->store_file(dirs_, items_[item], cancel_, row);
+      store_->store_files(dirs_, items_.data() + first, count, cancel_, rows);
     } catch (const std::bad_alloc&) {
-      row.fail(Outcome::kFailedRead, -ENOMEM);
+      // Which of them were done cannot be told; what was stored is found by the next attempt.
+      for (size_t i = 0; i < count; i++) rows[i].fail(Outcome::kFailedRead, -ENOMEM);
     }
-    if (row.failed()) failed_.store(true, std::memory_order_relaxed);
+    if (std::any_of(rows, rows + count, [](const Row& row) { return row.failed(); })) {
+      failed_.store(true, std::memory_order_relaxed);
+    }
   }
 
  private:
+  static constexpr size_t kRun = ContentGroup::kMaxFiles;
+
   const std::shared_ptr<ObjectStore> store_;
   const std::vector<int> dirs_;
   const std::vector<SourceItem> items_;

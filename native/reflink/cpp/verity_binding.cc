@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "content_group.h"
 #include "kernel.h"
 #include "napi_util.h"
 #include "object_store.h"
@@ -97,7 +98,7 @@ enum class FileDigest : uint8_t {
 };
 
 // Digests of files by name beneath one directory: what the kernel holds, else (unless fs-verity is required) what the
-// content hashes to. An item is a group of files: those of one block are hashed side by side.
+// content hashes to. An item is a group of files: small ones are hashed side by side.
 class DigestFiles : public PromiseBatch {
  public:
   DigestFiles(Napi::Env env, int dir, const Napi::Uint8Array& paths, const Napi::Uint32Array& ends, Algorithm algorithm,
@@ -121,23 +122,26 @@ class DigestFiles : public PromiseBatch {
   }
 
   void run(size_t group) override {
-    thread_local std::vector<uint8_t> blocks(kGroup * kBlockBytes);
-    uint64_t sizes[kGroup];
-    size_t rows[kGroup], waiting = 0;
+    ContentGroup& contents = ContentGroup::of_thread();
+    std::vector<size_t> rows;  // of the contents
+    const auto hash = [&] {
+      contents.hash(algorithm_);
+      const size_t width = digest_bytes(algorithm_);
+      for (size_t i = 0; i < rows.size(); i++) memcpy(digests_.data() + rows[i] * width, contents.digest(i), width);
+      contents.clear();
+      rows.clear();
+    };
     const size_t end = std::min(paths_.size(), (group + 1) * kGroup);
     for (size_t row = group * kGroup; row < end; row++) {
       int error = 0;
-      sizes[waiting] = 0;
-      const FileDigest outcome = digest(row, blocks.data() + waiting * kBlockBytes, &sizes[waiting], &error);
+      const size_t waiting = contents.count();
+      const FileDigest outcome = digest(row, contents, &error);
       outcomes_[row] = static_cast<uint8_t>(outcome);
       errors_[row] = -error;
-      if (sizes[waiting] > 0) rows[waiting++] = row;
+      if (contents.count() > waiting) rows.push_back(row);
+      if (contents.full()) hash();
     }
-    if (waiting == 0) return;
-    uint8_t digests[kGroup * kMaxDigestBytes];
-    digest_single_blocks(algorithm_, blocks.data(), sizes, waiting, digests);
-    const size_t width = digest_bytes(algorithm_);
-    for (size_t i = 0; i < waiting; i++) memcpy(digests_.data() + rows[i] * width, digests + i * width, width);
+    hash();
   }
 
  protected:
@@ -154,10 +158,10 @@ class DigestFiles : public PromiseBatch {
   }
 
  private:
-  static constexpr size_t kGroup = 16;
+  static constexpr size_t kGroup = ContentGroup::kMaxFiles;
 
-  // Puts the digest into its row, or, of a file of one block, the content into `block` and its length into `waiting`.
-  FileDigest digest(size_t item, uint8_t* block, uint64_t* waiting, int* error) {
+  // Puts the digest into its row, or a small file's content into `contents`.
+  FileDigest digest(size_t item, ContentGroup& contents, int* error) {
     constexpr uint64_t kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
     const Fd file(open_at2(dir_, paths_[item].c_str(), kFlags, 0, kResolveBeneath | kResolveNoSymlinks));
     if (!file.valid()) return *error = file.get(), FileDigest::kFailedOpen;
@@ -172,12 +176,11 @@ class DigestFiles : public PromiseBatch {
     if (!without) return *error = measured, FileDigest::kFailedVerity;
     if (required_) return FileDigest::kWithout;
     const uint64_t size = static_cast<uint64_t>(st.st_size);
-    if (size > 0 && size <= kBlockBytes) {
-      const ssize_t n = read_at(file.get(), block, size, 0);
+    if (size <= ContentGroup::kMaxFileBytes) {
+      const ssize_t n = read_at(file.get(), contents.place(), size, 0);
       if (n < 0) return *error = static_cast<int>(n), FileDigest::kFailedRead;
-      memset(block + n, 0, kBlockBytes - static_cast<size_t>(n));
-      *waiting = static_cast<uint64_t>(n);
-      if (n > 0) return FileDigest::kHashed;
+      contents.add(static_cast<uint64_t>(n));
+      return FileDigest::kHashed;
     }
     *error = digest_content(file.get(), algorithm_, out, size);
     return *error == 0 ? FileDigest::kHashed : FileDigest::kFailedRead;

@@ -6,11 +6,11 @@
 namespace reflink {
 namespace {
 
-constexpr size_t kPendingBlocks = 16;  // the widest vector's lanes
+constexpr size_t kPendingBlocks = kMaxLanes;
 constexpr size_t kPendingBytes = kPendingBlocks * kBlockBytes;
-constexpr size_t kDescriptorBytes = 256;
 
-// struct fsverity_descriptor without salt; `root` may be null for an empty file.
+}  // namespace
+
 void write_descriptor(Algorithm algorithm, uint64_t size, const uint8_t* root, uint8_t* out) {
   std::memset(out, 0, kDescriptorBytes);
   out[0] = 1;  // version
@@ -19,8 +19,6 @@ void write_descriptor(Algorithm algorithm, uint64_t size, const uint8_t* root, u
   for (int i = 0; i < 8; i++) out[8 + i] = static_cast<uint8_t>(size >> (8 * i));
   if (root) std::memcpy(out + 16, root, digest_bytes(algorithm));
 }
-
-}  // namespace
 
 void VerityHasher::reset() {
   for (Level& level : levels_) level.used = 0, level.received = 0;
@@ -92,21 +90,6 @@ void VerityHasher::finish(uint8_t* digest) {
   }
   write_descriptor(algorithm_, total_, root, descriptor);
   hash_messages(algorithm_, descriptor, kDescriptorBytes, 1, digest);
-}
-
-void digest_single_blocks(Algorithm algorithm, const uint8_t* blocks, const uint64_t* sizes, size_t count,
-                          uint8_t* digests) {
-  constexpr size_t kGroup = kPendingBlocks;
-  uint8_t roots[kGroup * kMaxDigestBytes], descriptors[kGroup * kDescriptorBytes];
-  const size_t size = digest_bytes(algorithm);
-  for (size_t first = 0; first < count; first += kGroup) {
-    const size_t n = std::min(kGroup, count - first);
-    hash_messages(algorithm, blocks + first * kBlockBytes, kBlockBytes, n, roots);
-    for (size_t i = 0; i < n; i++) {
-      write_descriptor(algorithm, sizes[first + i], roots + i * size, descriptors + i * kDescriptorBytes);
-    }
-    hash_messages(algorithm, descriptors, kDescriptorBytes, n, digests + first * size);
-  }
 }
 
 }  // namespace reflink

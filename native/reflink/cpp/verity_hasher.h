@@ -10,7 +10,7 @@ namespace reflink {
 
 constexpr size_t kBlockBytes = 4096;
 
-// Memory: 64 KiB for each level of the tree, whatever the length. Reusable after reset().
+// Memory: 128 KiB for each level of the tree, whatever the length. Reusable after reset().
 class VerityHasher {
  public:
   explicit VerityHasher(Algorithm algorithm) : algorithm_(algorithm) {}
@@ -40,9 +40,8 @@ class VerityHasher {
   uint64_t total_ = 0;
 };
 
-// The digests of `count` files of at most one block and at least one byte, side by side. Each has its content in a block
-// of its own, filled up with zeros; digests come out back to back.
-void digest_single_blocks(Algorithm algorithm, const uint8_t* blocks, const uint64_t* sizes, size_t count,
-                          uint8_t* digests);
+// struct fsverity_descriptor without salt; `root` is null for an empty file.
+constexpr size_t kDescriptorBytes = 256;
+void write_descriptor(Algorithm algorithm, uint64_t size, const uint8_t* root, uint8_t* out);
 
 }  // namespace reflink

@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { closeSync, constants, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
-import { type HashName, ObjectStore, type StoreOutcome, verityDigest } from "../src/index.ts";
+import { DIGEST_BYTES, type HashName, ObjectStore, type StoreOutcome, verityDigest } from "../src/index.ts";
 
 const cleanups: (() => void)[] = [];
 
@@ -95,4 +96,27 @@ export function kind(outcome: StoreOutcome | undefined): string {
 /** Content of an object. */
 export function readObject(objects: string, id: string): Buffer {
   return readFileSync(join(objects, id.slice(0, 2), id.slice(2)));
+}
+
+/** The kernel's documentation in a few lines of node:crypto (repository.md §3). */
+export function treeDigest(content: Uint8Array, hash: HashName): Buffer {
+  const digest = (data: Uint8Array): Buffer => createHash(hash).update(data).digest();
+  let level: Uint8Array = content;
+  let root: Uint8Array = new Uint8Array(DIGEST_BYTES[hash]);
+  while (level.length > 0) {
+    const blocks: Buffer[] = [];
+    for (let at = 0; at < level.length; at += 4096) {
+      const block = Buffer.alloc(4096);
+      block.set(level.subarray(at, at + 4096));
+      blocks.push(digest(block));
+    }
+    level = Buffer.concat(blocks);
+    root = level;
+    if (blocks.length === 1) break;
+  }
+  const descriptor = Buffer.alloc(256);
+  descriptor.set([1, hash === "sha256" ? 1 : 2, 12]);
+  descriptor.writeBigUInt64LE(BigInt(content.length), 8);
+  descriptor.set(root, 16);
+  return digest(descriptor);
 }

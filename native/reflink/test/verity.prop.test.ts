@@ -1,35 +1,13 @@
-import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, expect, test } from "vitest";
-import { DIGEST_BYTES, type HashName, hashImplementations, useHashImplementation, verityDigest } from "../src/index.ts";
-import { pattern } from "./support.ts";
+import { digestFiles, hashImplementations, useHashImplementation, verityDigest } from "../src/index.ts";
+import { open, pattern, temporaryDirectory, treeDigest } from "./support.ts";
 
 afterEach(() => {
   useHashImplementation(hashImplementations()[0] as string);
 });
-
-// The kernel's documentation in a few lines of node:crypto (repository.md §3).
-function treeDigest(content: Uint8Array, hash: HashName): Buffer {
-  const digest = (data: Uint8Array): Buffer => createHash(hash).update(data).digest();
-  let level: Uint8Array = content;
-  let root: Uint8Array = new Uint8Array(DIGEST_BYTES[hash]);
-  while (level.length > 0) {
-    const blocks: Buffer[] = [];
-    for (let at = 0; at < level.length; at += 4096) {
-      const block = Buffer.alloc(4096);
-      block.set(level.subarray(at, at + 4096));
-      blocks.push(digest(block));
-    }
-    level = Buffer.concat(blocks);
-    root = level;
-    if (blocks.length === 1) break;
-  }
-  const descriptor = Buffer.alloc(256);
-  descriptor.set([1, hash === "sha256" ? 1 : 2, 12]);
-  descriptor.writeBigUInt64LE(BigInt(content.length), 8);
-  descriptor.set(root, 16);
-  return digest(descriptor);
-}
 
 test.each(["sha256", "sha512"] as const)("%s: every implementation agrees with node:crypto", (hash) => {
   const source = pattern(2_500_000);
@@ -45,3 +23,28 @@ test.each(["sha256", "sha512"] as const)("%s: every implementation agrees with n
     { numRuns: 40 },
   );
 });
+
+// A block more or less decides which vectors are full and how many levels the tree has.
+const BLOCKS = [1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257];
+const LENGTHS = [0, 1, ...BLOCKS.flatMap((blocks) => [blocks * 4096 - 1, blocks * 4096, blocks * 4096 + 1])];
+
+test.each(["sha256", "sha512"] as const)(
+  "%s: every implementation around every boundary, in memory and as small files hashed together",
+  async (hash) => {
+    const dir = temporaryDirectory();
+    const expected = LENGTHS.map((length) => treeDigest(pattern(length), hash).toString("hex"));
+    for (const length of LENGTHS) writeFileSync(join(dir, `${length}`), pattern(length));
+    const names = LENGTHS.map(String);
+    for (const name of hashImplementations()) {
+      useHashImplementation(name);
+      const inMemory = LENGTHS.map((length) => Buffer.from(verityDigest(pattern(length), hash)).toString("hex"));
+      expect([name, ...inMemory]).toEqual([name, ...expected]);
+      // In both orders, so that the groups differ.
+      for (const order of [names, [...names].reverse()]) {
+        const found = await digestFiles(open(dir), order, hash, { requireVerity: false });
+        const ids = new Map(found.map((digest, i) => [order[i], "id" in digest ? digest.id : digest.failure]));
+        expect([name, ...names.map((file) => ids.get(file))]).toEqual([name, ...expected]);
+      }
+    }
+  },
+);
