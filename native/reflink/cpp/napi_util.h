@@ -24,6 +24,7 @@ namespace reflink {
 void init_files(Napi::Env env, Napi::Object exports);
 void init_verity(Napi::Env env, Napi::Object exports);
 void init_store(Napi::Env env, Napi::Object exports);
+void init_object_sizes(Napi::Env env, Napi::Object exports);
 void init_scan(Napi::Env env, Napi::Object exports);
 void init_mount(Napi::Env env, Napi::Object exports);
 

@@ -102,6 +102,7 @@ export interface Binding {
     sizes: Float64Array,
     limit: number,
   ): Promise<NativeStoreResult>;
+  objectSizes(objectsFd: number, ids: Uint8Array, algorithm: number): Promise<Float64Array | number>;
   createWriter(store: NativeHandle): NativeHandle | number;
   writeWriter(writer: NativeHandle, chunks: readonly Uint8Array[]): Promise<number>;
   finishWriter(writer: NativeHandle): Promise<NativeStoreResult>;

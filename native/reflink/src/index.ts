@@ -17,6 +17,7 @@ export {
   ObjectStore,
   type ObjectStoreOptions,
   ObjectWriter,
+  objectSizes,
   type ReadFile,
   readFiles,
   type SourceFile,

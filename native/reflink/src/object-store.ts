@@ -229,6 +229,23 @@ export async function readFiles(
   return unpackOutcomes(result, 0, (i) => files[i]?.path);
 }
 
+/**
+ * Sizes in bytes of objects beneath `objectsFd`, by their ids in lower-case hexadecimal, in order; null where there is no
+ * regular file. Contents are not looked at.
+ *
+ * @throws KernelError any failure but that of a missing file
+ */
+export async function objectSizes(
+  objectsFd: number,
+  ids: readonly string[],
+  hash: HashName,
+): Promise<(number | null)[]> {
+  const result = await binding.objectSizes(objectsFd, Buffer.from(ids.join(""), "hex"), ALGORITHM_NUMBER[hash]);
+  if (typeof result === "number") throw new KernelError(-result, "fstatat");
+  if (result.length !== ids.length) throw new RangeError("an id of another length");
+  return Array.from(result, (size) => (size < 0 ? null : size));
+}
+
 /** Sets how many native threads (1 to 1024) serve all stores of the process; default: twice the processors. @throws RangeError */
 export function setNativeThreads(count: number): void {
   binding.setThreads(count);
