@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, mkdirSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, readSync } from "node:fs";
 import {
   type HashName,
   KernelError,
@@ -14,6 +14,7 @@ import {
 import { ComposefsError } from "../errors.ts";
 import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
 import { fdPath, hasCode } from "./directory.ts";
+import { mendObject } from "./mend-object.ts";
 import { type Mount, mountOf } from "./mount-of.ts";
 import { storedId } from "./store-error.ts";
 
@@ -68,11 +69,19 @@ export class Objects {
     return this.#fd;
   }
 
-  /** Stores one buffer. @throws KernelError; ComposefsError `VERITY_UNSUPPORTED` */
+  /**
+   * Stores one buffer. An object of this name that has other bytes is damaged, and is replaced.
+   *
+   * @throws KernelError; ComposefsError `VERITY_UNSUPPORTED`
+   */
   async put(bytes: Uint8Array, subject: string): Promise<ObjectId> {
     this.#store ??= this.store();
     const [outcome] = await this.#store.storeBuffers([bytes]);
-    return storedId(outcome, subject);
+    const id = storedId(outcome, subject);
+    // The store looks at the size alone, or where fs-verity is required at what the kernel measures.
+    const found = outcome && "method" in outcome && outcome.method === "already-present";
+    if (found && !this.#options.verity) await mendObject(this.directory(), id, bytes);
+    return id;
   }
 
   /** Whether an object of this name is there; its content is not looked at. */
@@ -89,6 +98,17 @@ export class Objects {
   /** Those of `ids` that are not there, each once; their contents are not looked at. */
   missing(ids: Iterable<ObjectId>): ObjectId[] {
     return [...new Set(ids)].filter((id) => !this.has(id));
+  }
+
+  /** Sizes in bytes of those of `ids` that are there as regular files; their contents are not looked at. */
+  sizes(ids: Iterable<ObjectId>): Map<ObjectId, number> {
+    const sizes = new Map<ObjectId, number>();
+    for (const id of new Set(ids)) {
+      const path = fdPath(this.#options.repositoryFd, "objects", objectPath(id));
+      const found = lstatSync(path, { throwIfNoEntry: false });
+      if (found?.isFile()) sizes.set(id, found.size);
+    }
+    return sizes;
   }
 
   /**
@@ -205,7 +225,7 @@ export class Objects {
     const what = found === null ? "it has no fs-verity digest of the repository's hash" : `its digest is ${found}`;
     throw new ComposefsError("OBJECT_CORRUPT", `object ${id}: ${what}`, {
       details: { id, found, path: `${this.#options.path}/objects/${objectPath(id)}` },
-      hint: "remove the object and import the image again",
+      hint: `remove ${this.#options.path}/objects/${objectPath(id)}, then pull or import again what it belongs to`,
     });
   }
 
