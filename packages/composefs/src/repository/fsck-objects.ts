@@ -24,7 +24,10 @@ export async function checkObjects(
   signal: AbortSignal | undefined,
 ): Promise<() => Promise<void>> {
   const directory = openObjects(context.repositoryFd);
-  if (directory === null) return () => Promise.resolve();
+  if (directory === null) {
+    for (const files of batches(context, tally)) if (hashContents) report(tally, { files, digests: [] });
+    return () => Promise.resolve();
+  }
   const running: Promise<Checked>[] = [];
   const settle = async (most: number): Promise<void> => {
     while (running.length > most) report(tally, await (running.shift() as Promise<Checked>));
@@ -60,7 +63,7 @@ function openObjects(repositoryFd: number): number | null {
   try {
     return openSync(onDisk(repositoryFd, "objects"), constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
+    if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return null;
     throw error;
   }
 }
@@ -86,14 +89,15 @@ async function digest(context: FsckContext, directory: number, files: readonly O
 }
 
 function report(tally: FsckTally, { files, digests }: Checked): void {
-  for (const [i, { id, path, problem }] of files.entries()) {
+  for (const [i, { id, path, type, problem }] of files.entries()) {
     const outcome = digests[i] ?? null;
     tally.objects.checked++;
     if (outcome !== null && "id" in outcome) {
       if (outcome.id === id) continue;
       tally.add("object-digest-mismatch", path, `measured ${outcome.id}`);
     } else if (outcome === null) {
-      tally.add("object-invalid-name", path, problem ?? "");
+      if (problem === null) tally.add("unexpected-file-type", path, type);
+      else tally.add("object-invalid-name", path, problem);
     } else if ("error" in outcome) {
       const kind = outcome.failure === "open" ? "object-open-failed" : "object-verity-failed";
       tally.add(kind, path, outcome.error.message);

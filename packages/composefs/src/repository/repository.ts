@@ -116,8 +116,10 @@ export class Repository {
     try {
       accessSync(fdPath(this.#fd, "."), constants.W_OK);
     } catch (cause) {
-      if (hasCode(cause, "EROFS")) throw refuse("read-only file system", "mount it read-write", cause);
-      if (hasCode(cause, "EACCES", "EPERM")) throw refuse("permission denied", "run as its owner", cause);
+      if (hasCode(cause, "EROFS"))
+        throw refuse("read-only file system", "mount it read-write", atPath(cause, this.path));
+      if (hasCode(cause, "EACCES", "EPERM"))
+        throw refuse("permission denied", "run as its owner", atPath(cause, this.path));
       throw atPath(cause, this.path);
     }
   }
