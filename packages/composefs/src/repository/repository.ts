@@ -24,7 +24,8 @@ import { resolveObject } from "./object-name.ts";
 import { closeContents, Objects } from "./objects.ts";
 import { upgradeOldRepository } from "./old-format.ts";
 import { deleteRef, listEntries, listRefs, type Ref, readRef } from "./refs.ts";
-import { type Publication, publish, resolveStreamName, streamId, streamNotFound } from "./streams.ts";
+import { resolveStreamEntry } from "./stream-name.ts";
+import { type Publication, publish, streamId, streamNotFound, streamOfName } from "./streams.ts";
 
 /** How to open a repository. */
 export interface OpenOptions extends LockWait {
@@ -255,12 +256,24 @@ export class Repository {
   }
 
   /**
+   * Content identifier of the splitstream that a name means: itself, `refs/NAME`, NAME of a ref, or the stream's id,
+   * `<hash>:<hex>`, hex, or at least eight first digits of it.
+   *
+   * @throws ComposefsError `STREAM_NOT_FOUND`, `REF_AMBIGUOUS`, `REF_INVALID`
+   */
+  resolveStream(name: string): string {
+    const entry = resolveStreamEntry(this.#fd, this.hash, name);
+    if (entry === null) throw streamNotFound(name);
+    return entry;
+  }
+
+  /**
    * Opens a splitstream by content identifier or `refs/…`.
    *
    * @throws ComposefsError `STREAM_NOT_FOUND`, `STREAM_CORRUPT`, `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`
    */
   async openStream(name: string): Promise<Splitstream & { readonly id: ObjectId }> {
-    const contentId = resolveStreamName(this.#fd, name);
+    const contentId = streamOfName(this.#fd, name);
     const id = streamId(this.#fd, contentId, this.hash);
     if (id === null) throw streamNotFound(name);
     return this.openStreamObject(id, contentId);
