@@ -6,9 +6,12 @@ import type { FsckContext, FsckTally } from "./fsck-tally.ts";
 import { type ObjectFile, objectDirectories } from "./object-files.ts";
 
 /** Files hashed by one native call. */
-const BATCH_FILES = 2048;
-/** Calls under way at once: enough that the threads have work while JavaScript parses an image. */
-const BATCHES = 8;
+const BATCH_FILES = 1024;
+/**
+ * Calls under way at once. With fewer the names would only be read when most is hashed, with nothing left for the other
+ * processors to do meanwhile; this many paths are 10 MB.
+ */
+const BATCHES = 64;
 
 /**
  * Checks that every object has the content, and where required the fs-verity digest, that its name says. On return
