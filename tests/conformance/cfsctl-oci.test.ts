@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { initRepository, Repository } from "@composefs/core";
@@ -139,6 +139,48 @@ test.each([
   expect(await cfsctl(repo, "oci", "compute-id", name)).toMatchObject({ status: 0, stdout: `${IMAGE}\n` });
   expect((await cfsctl(repo, "oci", "inspect", "--manifest", name)).status).toBe(0);
   expect((await cfsctl(repo, "oci", "fsck", name)).status).toBe(0);
+});
+
+describe("D10: commands on EROFS images and streams take names of OCI images, too", () => {
+  test.each([
+    "umoci-go",
+    "refs/oci/umoci-go",
+    `@${MANIFEST}`,
+    MANIFEST,
+    MANIFEST.slice(7, 15),
+    "@sha256:618db4d799a23932d7a17ff3dee8eac233de0193a4f7a7310c0c7881ac7ca65c",
+    `sha256:${IMAGE}`,
+    IMAGE.slice(0, 8),
+  ])("%s", async (name) => {
+    const dump = await cfsctl(repo, "dump-files", IMAGE);
+    expect(dump.stdout).toMatch(/^\/ 0 40755 /);
+    expect(await cfsctl(repo, "dump-files", name)).toEqual(dump);
+    expect(await cfsctl(repo, "image-objects", name)).toEqual(await cfsctl(repo, "image-objects", IMAGE));
+    expect(await cfsctl(repo, "gc", "--dry-run", "--root", name)).toMatchObject({ status: 0 });
+    expect((await cfsctl(repo, "mount", name, "/nowhere/at/all")).stderr).not.toContain("NOT_FOUND");
+  });
+
+  test("streams by what import-layer prints", async () => {
+    const { stdout } = await cfsctl(repo, "streams", "ls", "--json");
+    const { streams } = JSON.parse(stdout) as { streams: { name: string }[] };
+    const entry = streams.find(({ name }) => name.startsWith("oci-config-"))?.name as string;
+    const id = readlinkSync(join(repo, "streams", entry))
+      .replace("../objects/", "")
+      .replace("/", "");
+    const expected = await cfsctl(repo, "cat", entry);
+    expect(expected.status).toBe(0);
+    for (const name of [id, `sha256:${id}`, id.slice(0, 8)]) {
+      expect(await cfsctl(repo, "cat", name)).toEqual(expected);
+      expect(await cfsctl(repo, "gc", "-n", "-r", name)).toMatchObject({ status: 0 });
+    }
+    const manifest = await cfsctl(repo, "cat", `oci-manifest-${MANIFEST}`);
+    for (const name of ["umoci-go", "refs/oci/umoci-go", `@${MANIFEST}`, MANIFEST.slice(7, 15)]) {
+      expect(await cfsctl(repo, "cat", name)).toEqual(manifest);
+    }
+    for (const name of [id.slice(0, 7), `sha512:${id}`, "nothing", "0".repeat(8)]) {
+      expect((await cfsctl(repo, "cat", name)).stderr).toContain("[STREAM_NOT_FOUND]");
+    }
+  });
 });
 
 test("D8: rm drops every tag, gc then the data", async () => {

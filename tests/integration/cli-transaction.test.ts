@@ -10,7 +10,7 @@ describe.skipIf(requires("cfsctl") !== null)("a transaction", () => {
   const dir = mkdtempSync(join(tmpdir(), "cfsctl-transaction-"));
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-  test("keeps gc out until it is killed, and nobody else", async () => {
+  test("D12: keeps gc out until it is killed, and nobody else", async () => {
     const repo = await initRepo(join(dir, "repo"));
     const gc = () => cfsctl(["--repo", repo, "gc", "--wait", "0"]);
     const transaction = startCfsctl(["--repo", repo, "transaction"]);

@@ -263,7 +263,7 @@ describe.skipIf(requires("xfs", "buildah", "cfsctl") !== null)("commands on a re
       expect(sha256((await run("cat", `oci-layer-${layer?.diffId}`)).stdoutBytes)).toBe(layer?.diffId);
     });
 
-    test("an output that nobody reads ends quietly with status 0", () => {
+    test("D25: an output that nobody reads ends quietly with status 0", () => {
       const [layer] = storedLayers(store);
       const script = 'set -o pipefail; "$@" | head -c 0; echo "status $?"';
       const command = [process.execPath, CFSCTL_PATH, "--repo", repo, "oci", "layer", layer?.diffId ?? ""];

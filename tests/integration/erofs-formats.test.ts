@@ -72,31 +72,34 @@ describe.skipIf(requires("xfs", "buildah", "overlay") !== null)("the EROFS forma
     [2, 1],
     [1, 2],
     [2, 0],
-  ] as const)("a pull with format V%i as default, then one that asks for V%i: neither is lost", async (main, other) => {
-    await withRepository(`override-${main}-${other}`, { default: main, extra: [] }, async (repository) => {
-      const first = await pullSmall(repository);
-      const second = await pullSmall(repository, other);
-      const [mainId, otherId] = [first.imageIds.get(main), second.imageIds.get(other)];
-      expect([...first.imageIds.keys(), ...second.imageIds.keys()]).toEqual([main, other]);
-      expect(await linked(repository)).toEqual({
-        v1: main === 2 ? otherId : mainId,
-        v2: main === 2 ? mainId : otherId,
+  ] as const)(
+    "D26: a pull with format V%i as default, then one that asks for V%i: neither is lost",
+    async (main, other) => {
+      await withRepository(`override-${main}-${other}`, { default: main, extra: [] }, async (repository) => {
+        const first = await pullSmall(repository);
+        const second = await pullSmall(repository, other);
+        const [mainId, otherId] = [first.imageIds.get(main), second.imageIds.get(other)];
+        expect([...first.imageIds.keys(), ...second.imageIds.keys()]).toEqual([main, other]);
+        expect(await linked(repository)).toEqual({
+          v1: main === 2 ? otherId : mainId,
+          v2: main === 2 ? mainId : otherId,
+        });
+        const { pruned } = await repository.gc();
+        expect(pruned).toEqual([]);
+        expect((await repository.fsck()).findings).toEqual([]);
+        for (const id of [mainId, otherId]) {
+          const entries = await withMountedImage(repository, repository.resolveImage(id ?? ""), walkIndependently);
+          expect(entries.map(({ path }) => path)).toContain("/usr/bin/tool");
+        }
+        // And back: the default is there still.
+        const third = await pullSmall(repository);
+        expect([third.changed, third.imageIds.get(main)]).toEqual([false, mainId]);
       });
-      const { pruned } = await repository.gc();
-      expect(pruned).toEqual([]);
-      expect((await repository.fsck()).findings).toEqual([]);
-      for (const id of [mainId, otherId]) {
-        const entries = await withMountedImage(repository, repository.resolveImage(id ?? ""), walkIndependently);
-        expect(entries.map(({ path }) => path)).toContain("/usr/bin/tool");
-      }
-      // And back: the default is there still.
-      const third = await pullSmall(repository);
-      expect([third.changed, third.imageIds.get(main)]).toEqual([false, mainId]);
-    });
-  });
+    },
+  );
 
   // D26: the reference fails after the import.
-  test("a repository of format V0", async () => {
+  test("D26: a repository of format V0", async () => {
     await withRepository("zero", { default: 0, extra: [] }, async (repository) => {
       const { imageIds } = await pullSmall(repository);
       expect(await linked(repository)).toEqual({ v1: imageIds.get(0), v2: undefined });

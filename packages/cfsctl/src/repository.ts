@@ -1,10 +1,15 @@
 import type { OpenOptions, Repository } from "@composefs/core";
+import { CliError } from "./errors.ts";
 import type { GlobalOptions } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Path of the repository that the global options mean. */
 export async function repositoryPath(options: GlobalOptions): Promise<string> {
-  if (options.repo === false) throw new Error("--no-repo is only supported for compute-id and create-dumpfile");
+  if (options.repo === false) {
+    throw new CliError("REPO_REQUIRED", "--no-repo is only supported for compute-id and create-dumpfile", {
+      hint: "leave --no-repo out",
+    });
+  }
   if (options.repo !== undefined) return options.repo;
   const user = options.user ?? (!options.system && process.getuid?.() !== 0);
   if (user && !process.env.HOME) throw new UsageError("HOME is not set: name the repository with --repo");

@@ -141,7 +141,8 @@ describe("failures: status 1, a code on stderr, nothing on stdout", () => {
     expect(await run("--no-repo", "oci", "images")).toEqual({
       status: 1,
       stdout: "",
-      stderr: "Error: --no-repo is only supported for compute-id and create-dumpfile\n",
+      stderr:
+        "Error: --no-repo is only supported for compute-id and create-dumpfile [REPO_REQUIRED]\nHint: leave --no-repo out\n",
     });
   });
 

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { resolveAnyStream } from "../any-name.ts";
 import type { Context } from "../context.ts";
 import { withRepository } from "../repository.ts";
 
@@ -7,10 +8,13 @@ export function addCat(parent: Command, { globals, output }: Context): void {
   parent
     .command("cat")
     .description("write the data of a stream, checked against its objects")
-    .argument("<name>", "content identifier (oci-layer-sha256:…) or refs/NAME")
+    .argument(
+      "<name>",
+      "content identifier (oci-layer-sha256:…), refs/NAME, or id of a stream; tag or digest of an image: its manifest",
+    )
     .action((name: string) =>
       withRepository(globals(), async (repository) => {
-        const stream = await repository.openStream(name);
+        const stream = await repository.openStream(await resolveAnyStream(repository, name));
         for await (const bytes of repository.readStream(stream)) await output.write(bytes);
       }),
     );

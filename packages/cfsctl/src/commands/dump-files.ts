@@ -1,5 +1,6 @@
 import type { TreeNode } from "@composefs/core";
 import type { Command } from "commander";
+import { resolveAnyImage } from "../any-name.ts";
 import type { Context } from "../context.ts";
 import { printable } from "../render/printable.ts";
 import { withRepository } from "../repository.ts";
@@ -13,13 +14,16 @@ export function addDumpFiles(parent: Command, { globals, output }: Context): voi
   parent
     .command("dump-files")
     .description("write files of an image as composefs-dump(5) text, directories with all that is in them")
-    .argument("<image>", "name of the image, its id, or at least 8 digits of that")
+    .argument(
+      "<image>",
+      "name, id, or at least 8 digits of an EROFS image; tag or digest of an OCI image: its EROFS image",
+    )
     .argument("[files...]", "paths in the image (default: all of it)")
     .option("--backing-path-only", "print where each file's content is: `inline`, or a path beneath objects/")
     .action((name: string, files: string[], options: DumpFilesArguments) =>
       withRepository(globals(), async (repository) => {
         const { byteString, lookup, parseImage, writeDumpfile } = await import("@composefs/core");
-        const { bytes } = await repository.openImage(name);
+        const { bytes } = await repository.openImage(await resolveAnyImage(repository, name, globals()));
         const root = parseImage(bytes, { hash: repository.hash });
         const found = (files.length === 0 ? ["/"] : files).map((path) => {
           const node = lookup(root, Buffer.from(path));

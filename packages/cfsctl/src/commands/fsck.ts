@@ -1,3 +1,4 @@
+import type { FsckReport } from "@composefs/core";
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
 import { lockWait } from "../lock-wait.ts";
@@ -38,7 +39,24 @@ export function addFsck(parent: Command, context: Context): void {
         if (report.ok) return;
         throw new ComposefsError("REPO_CORRUPT", "repository integrity check failed", {
           details: { findings: report.findings.length },
+          hint: repairHint(report),
         });
       });
     });
+}
+
+/** What helps against what was found. */
+function repairHint({ findings, repaired }: FsckReport): string {
+  const kinds = new Set(findings.map(({ kind }) => kind));
+  const has = (...some: readonly FsckReport["findings"][number]["kind"][]): boolean =>
+    some.some((kind) => kinds.has(kind));
+  const objects = has("object-digest-mismatch", "object-verity-missing", "object-verity-failed", "object-open-failed");
+  const steps = [
+    ...(objects ? ["remove the damaged objects"] : []),
+    ...(has("object-invalid-name", "entry-not-symlink", "unexpected-file-type")
+      ? ["remove what has no place there"]
+      : []),
+    ...(has("broken-symlink") && repaired.length === 0 ? ["`fsck --repair` removes broken links"] : []),
+  ];
+  return [...steps, "pull or import again what is damaged or missing"].join("; then ");
 }

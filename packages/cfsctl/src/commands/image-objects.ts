@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { resolveAnyImage } from "../any-name.ts";
 import type { Context } from "../context.ts";
 import { withRepository } from "../repository.ts";
 
@@ -7,10 +8,13 @@ export function addImageObjects(parent: Command, { globals, output }: Context): 
   parent
     .command("image-objects")
     .description("list the objects an image refers to, sorted")
-    .argument("<name>", "name of the image, its id, or at least 8 digits of that")
+    .argument(
+      "<name>",
+      "name, id, or at least 8 digits of an EROFS image; tag or digest of an OCI image: its EROFS image",
+    )
     .action((name: string) =>
       withRepository(globals(), async (repository) => {
-        const ids = await repository.imageObjects(name);
+        const ids = await repository.imageObjects(await resolveAnyImage(repository, name, globals()));
         await output.write(ids.map((id) => `${repository.hash}:${id}\n`).join(""));
       }),
     );

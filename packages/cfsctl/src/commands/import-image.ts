@@ -3,6 +3,9 @@ import type { Context } from "../context.ts";
 import { refName } from "../ref-name.ts";
 import { withRepository } from "../repository.ts";
 
+/** More than an image can have; what is longer is refused without being read to its end. */
+const ENOUGH_BYTES = 2 ** 30;
+
 /** `import-image`: an image made elsewhere. */
 export function addImportImage(parent: Command, { globals, output, stdin }: Context): void {
   parent
@@ -15,7 +18,12 @@ export function addImportImage(parent: Command, { globals, output, stdin }: Cont
         repository.ensureWritable();
         repository.readRef("images", refName(name)); // refuses a name that cannot be given before the work begins
         const chunks: Uint8Array[] = [];
-        for await (const chunk of stdin) chunks.push(chunk as Uint8Array);
+        let length = 0;
+        for await (const chunk of stdin) {
+          chunks.push(chunk as Uint8Array);
+          length += (chunk as Uint8Array).length;
+          if (length > ENOUGH_BYTES) break;
+        }
         const bytes = Buffer.concat(chunks);
         // The tree as well as its objects: whatever has a name can be dumped, collected and checked (cli.md D7).
         parseImage(bytes, { hash: repository.hash });

@@ -8,6 +8,7 @@ interface InitArguments {
   readonly algorithm?: string;
   readonly insecure?: true;
   readonly resetMetadata?: true;
+  readonly discardObjects?: true;
   readonly ensure?: true;
   readonly erofsVersion?: "0" | "1" | "2";
 }
@@ -21,6 +22,7 @@ export function addInit(parent: Command, context: Context): void {
     .addOption(valueOption("--algorithm <algorithm>", "fs-verity algorithm (default: fsverity-sha512-12)"))
     .option("--insecure", "do without the kernel's fs-verity")
     .option("--reset-metadata", "drop all names and start anew; objects stay")
+    .option("--discard-objects", "with --reset-metadata: remove the objects, too, as another algorithm needs it")
     .option("--ensure", "be content with any repository of the same algorithm")
     .addOption(valueOption("--erofs-version <version>", "EROFS format of its images (default: 1)", ["0", "1", "2"]))
     .action(async (path: string | undefined, options: InitArguments) => init(path, options, context));
@@ -28,6 +30,9 @@ export function addInit(parent: Command, context: Context): void {
 
 async function init(path: string | undefined, options: InitArguments, context: Context): Promise<void> {
   const globals = context.globals();
+  if (options.discardObjects && !options.resetMetadata) {
+    throw new UsageError("--discard-objects goes with --reset-metadata");
+  }
   const { algorithmName, initRepository } = await import("@composefs/core");
   const hash = await chosenHash(options, globals);
   const where = path ?? (await repositoryPath(globals));
@@ -38,6 +43,7 @@ async function init(path: string | undefined, options: InitArguments, context: C
     insecure,
     erofs: { default: Number(version) as 0 | 1 | 2, extra: [] },
     reset: options.resetMetadata ?? false,
+    discardObjects: options.discardObjects ?? false,
     ensure: options.ensure ?? false,
   });
   const lines = {

@@ -1,4 +1,4 @@
-import type { ErofsFormats, ErofsVersion, ObjectId, Repository } from "@composefs/core";
+import { ComposefsError, type ErofsFormats, type ErofsVersion, type ObjectId, type Repository } from "@composefs/core";
 
 /** Name of the config stream's reference to an EROFS image; formats 0 and 1 share one (oci.md §3.1). */
 export function imageKey(version: ErofsVersion): string {
@@ -50,9 +50,20 @@ export async function linkedImages(
   const images = new Map<ErofsVersion, ObjectId>();
   for (const key of IMAGE_KEYS) {
     const id = configRefs.get(key);
-    if (id === undefined || !repository.objects.has(id)) continue;
-    const format = imageFormat(await repository.objects.read(id));
+    const bytes = id === undefined ? null : await readSound(repository, id);
+    if (id === undefined || bytes === null) continue;
+    const format = imageFormat(bytes);
     if (format !== null && imageKey(format) === key) images.set(format, id);
   }
   return images;
+}
+
+/** An object's content; null when it is missing or damaged, so that a pull puts it right. */
+async function readSound(repository: Repository, id: ObjectId): Promise<Uint8Array | null> {
+  try {
+    return await repository.objects.read(id);
+  } catch (error) {
+    if (error instanceof ComposefsError && ["OBJECT_NOT_FOUND", "OBJECT_CORRUPT"].includes(error.code)) return null;
+    throw error;
+  }
 }

@@ -1,4 +1,4 @@
-import { ComposefsError, type ObjectId, type Repository } from "@composefs/core";
+import { ComposefsError, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 
@@ -21,8 +21,8 @@ const REPAIRABLE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The layer of this diff_id, if its splitstream is sound and all its objects are there; else null, so that importing the
- * layer again repairs the repository. Contents of objects are not looked at.
+ * The layer of this diff_id, if its splitstream is sound and all its objects are there, none cut off; else null, so that
+ * importing the layer again repairs the repository. Contents of objects are not looked at.
  *
  * @param kind `tar` passes over a stream of the same bytes as one blob, as an artifact may have left it
  */
@@ -35,11 +35,24 @@ export async function findLayer(
   try {
     const known = repository.findStream(name);
     if (known === null) return null;
-    const { id, type, objectRefs, size } = await repository.openStreamObject(known, name);
+    const stream = await repository.openStreamObject(known, name);
+    const { id, type, objectRefs, size } = stream;
     if (kind === "tar" && type !== CONTENT_TYPE.layer) return null;
-    return repository.objects.missing(objectRefs).length === 0 ? { id, objects: objectRefs.length, size } : null;
+    return lengthOnDisk(repository, stream) === size ? { id, objects: objectRefs.length, size } : null;
   } catch (error) {
     if (error instanceof ComposefsError && REPAIRABLE.has(error.code)) return null;
     throw error;
   }
+}
+
+/** Length in bytes that the layer's tar would have of the objects as they are; null when one is missing. */
+function lengthOnDisk(repository: Repository, stream: Splitstream): number | null {
+  const sizes = repository.objects.sizes(stream.objectRefs);
+  let length = 0;
+  for (const part of stream.parts()) {
+    const size = "object" in part ? sizes.get(part.object) : part.inline.length;
+    if (size === undefined) return null;
+    length += size;
+  }
+  return length;
 }

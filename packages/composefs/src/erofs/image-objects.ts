@@ -27,7 +27,7 @@ export function imageObjects(bytes: Uint8Array, hash: HashName): ObjectId[] {
     const { metacopy, redirect, isWhiteout } = partXattrs(readXattrs(image, inode, shared));
     const digest = metacopy && metacopyId(metacopy, hash);
     if (digest !== undefined) ids.add(digest);
-    const target = redirect && redirectId(redirect, hash);
+    const target = redirect && redirectId(redirect, hash, digest);
     if (target !== undefined) ids.add(target);
     checkInode(image, inode, isWhiteout, rootChildren.has(nid));
     if (inode.type !== FILE_TYPE.directory) continue;

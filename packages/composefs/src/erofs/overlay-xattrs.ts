@@ -1,6 +1,6 @@
 import { DIGEST_BYTES, type HashName } from "@composefs/reflink";
-import { idLength, type ObjectId, objectIdFromBytes } from "../fsverity/object-id.ts";
-import { type ByteString, byteString } from "../tree/node.ts";
+import { idLength, type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
+import type { ByteString } from "../tree/node.ts";
 import { OVERLAY } from "./overlay.ts";
 import type { StoredXattr } from "./read-xattrs.ts";
 import { metacopyHeader } from "./xattr-pool.ts";
@@ -17,6 +17,7 @@ export interface PartedXattrs {
   isWhiteout: boolean;
 }
 
+const METACOPY_HEADERS = { sha256: metacopyHeader("sha256"), sha512: metacopyHeader("sha512") } as const;
 const WHITEOUT = `${OVERLAY.escapedPrefix}whiteout`;
 
 /** Escaped or ours: never the tree's (erofs-image.md §9.3). */
@@ -50,17 +51,22 @@ export function partXattrs(list: readonly StoredXattr[]): PartedXattrs {
 
 /** The id in a metacopy value, or undefined if it is not one of that hash. */
 export function metacopyId(value: Uint8Array, hash: HashName): ObjectId | undefined {
-  const header = metacopyHeader(hash);
+  const header = METACOPY_HEADERS[hash];
   if (value.length !== header.length + DIGEST_BYTES[hash]) return undefined;
-  for (const [at, byte] of header.entries()) if (value[at] !== byte) return undefined;
-  return objectIdFromBytes(value.subarray(header.length));
+  for (let at = 0; at < header.length; at++) if (value[at] !== header[at]) return undefined;
+  return objectIdFromBytes(value, header.length);
 }
 
-/** The id at the end of a redirect, whatever stands before it, or undefined if there is none. */
-export function redirectId(value: Uint8Array, hash: HashName): ObjectId | undefined {
+/**
+ * The id at the end of a redirect, whatever stands before it, or undefined if there is none.
+ *
+ * @param likely the id that it is in a sound image, which saves looking at each digit
+ */
+export function redirectId(value: Buffer, hash: HashName, likely?: ObjectId): ObjectId | undefined {
   const length = idLength(hash) + 1;
   if (value.length < length) return undefined;
-  const text = byteString(value.subarray(value.length - length));
+  const text = value.toString("latin1", value.length - length);
+  if (likely !== undefined && text === objectPath(likely)) return likely;
   if (!/^[0-9a-f]{2}\/[0-9a-f]+$/i.test(text)) return undefined;
   return text.replace("/", "").toLowerCase() as ObjectId;
 }

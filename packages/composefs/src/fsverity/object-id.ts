@@ -24,9 +24,10 @@ export function parseObjectId(text: string, hash: HashName): ObjectId {
   );
 }
 
-/** Id from raw digest bytes. */
-export function objectIdFromBytes(bytes: Uint8Array): ObjectId {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex") as ObjectId;
+/** Id from raw digest bytes, `start` into `bytes`, to their end. */
+export function objectIdFromBytes(bytes: Uint8Array, start = 0): ObjectId {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer.toString("hex", start) as ObjectId;
 }
 
 /** Path of an object beneath `objects/`: `XX/rest`. */

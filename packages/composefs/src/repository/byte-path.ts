@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, readlinkSync } from "node:fs";
-import { fdPath, hasCode } from "./directory.ts";
+import { atPath, fdPath, hasCode } from "./directory.ts";
 
 /**
  * A name or path beneath the repository, one character a byte (latin1): any name on disk has one, and it sorts bytewise.
@@ -39,30 +39,34 @@ export function bytePath(text: string): BytePath {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** Entries of a directory, sorted bytewise; null when it is missing or no directory. @throws node:fs errors */
+/** Entries of a directory, sorted bytewise; null when it is missing or no directory. @throws KernelError */
 export function listDirectory(repositoryFd: number, path: BytePath): Item[] | null {
   try {
     const items = readdirSync(onDisk(repositoryFd, path), { withFileTypes: true, encoding: "latin1" });
     return items.map((item) => ({ name: item.name, type: typeOf(item) })).sort((a, b) => compareBytes(a.name, b.name));
   } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
-    throw error;
+    if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return null;
+    throw atPath(error, shownPath(path));
   }
 }
 
-/** What is at a path, without following a symlink; null when it is missing. @throws node:fs errors */
+/** What is at a path, without following a symlink; null when it is missing. @throws KernelError */
 export function typeAt(repositoryFd: number, path: BytePath): FileType | null {
-  const found = lstatSync(onDisk(repositoryFd, path), { throwIfNoEntry: false });
-  return found === undefined ? null : typeOf(found);
+  try {
+    const found = lstatSync(onDisk(repositoryFd, path), { throwIfNoEntry: false });
+    return found === undefined ? null : typeOf(found);
+  } catch (error) {
+    throw atPath(error, shownPath(path));
+  }
 }
 
-/** Text of a symlink, as bytes; null when the path is missing or something else. @throws node:fs errors */
+/** Text of a symlink, as bytes; null when the path is missing or something else. @throws KernelError */
 export function linkText(repositoryFd: number, path: BytePath): BytePath | null {
   try {
     return readlinkSync(onDisk(repositoryFd, path), { encoding: "latin1" });
   } catch (error) {
     if (hasCode(error, "ENOENT", "EINVAL", "ENOTDIR")) return null;
-    throw error;
+    throw atPath(error, shownPath(path));
   }
 }
 

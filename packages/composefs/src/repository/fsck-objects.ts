@@ -6,9 +6,12 @@ import type { FsckContext, FsckTally } from "./fsck-tally.ts";
 import { type ObjectFile, objectDirectories } from "./object-files.ts";
 
 /** Files hashed by one native call. */
-const BATCH_FILES = 2048;
-/** Calls under way at once: enough that the threads have work while JavaScript parses an image. */
-const BATCHES = 8;
+const BATCH_FILES = 1024;
+/**
+ * Calls under way at once. With fewer the names would only be read when most is hashed, with nothing left for the other
+ * processors to do meanwhile; this many paths are 10 MB.
+ */
+const BATCHES = 64;
 
 /**
  * Checks that every object has the content, and where required the fs-verity digest, that its name says. On return
@@ -24,7 +27,10 @@ export async function checkObjects(
   signal: AbortSignal | undefined,
 ): Promise<() => Promise<void>> {
   const directory = openObjects(context.repositoryFd);
-  if (directory === null) return () => Promise.resolve();
+  if (directory === null) {
+    for (const files of batches(context, tally)) if (hashContents) report(tally, { files, digests: [] });
+    return () => Promise.resolve();
+  }
   const running: Promise<Checked>[] = [];
   const settle = async (most: number): Promise<void> => {
     while (running.length > most) report(tally, await (running.shift() as Promise<Checked>));
@@ -60,7 +66,7 @@ function openObjects(repositoryFd: number): number | null {
   try {
     return openSync(onDisk(repositoryFd, "objects"), constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) return null;
+    if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return null;
     throw error;
   }
 }
@@ -86,14 +92,15 @@ async function digest(context: FsckContext, directory: number, files: readonly O
 }
 
 function report(tally: FsckTally, { files, digests }: Checked): void {
-  for (const [i, { id, path, problem }] of files.entries()) {
+  for (const [i, { id, path, type, problem }] of files.entries()) {
     const outcome = digests[i] ?? null;
     tally.objects.checked++;
     if (outcome !== null && "id" in outcome) {
       if (outcome.id === id) continue;
       tally.add("object-digest-mismatch", path, `measured ${outcome.id}`);
     } else if (outcome === null) {
-      tally.add("object-invalid-name", path, problem ?? "");
+      if (problem === null) tally.add("unexpected-file-type", path, type);
+      else tally.add("object-invalid-name", path, problem);
     } else if ("error" in outcome) {
       const kind = outcome.failure === "open" ? "object-open-failed" : "object-verity-failed";
       tally.add(kind, path, outcome.error.message);

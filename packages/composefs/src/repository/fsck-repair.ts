@@ -4,8 +4,8 @@ import { dangles } from "./link-target.ts";
 
 /** Names this package and the reference give to what they have not finished, by directory beneath the repository. */
 const TEMPORARY: readonly { readonly directory: BytePath; readonly name: RegExp; readonly type: string }[] = [
-  { directory: "objects", name: /^\.tmp-object-[A-Za-z0-9]{12}$/, type: "RegularFile" },
-  { directory: ".", name: /^\.tmp-[A-Za-z0-9]{12}$/, type: "RegularFile" },
+  { directory: "objects", name: /^\.tmp-(?:object-)?[A-Za-z0-9]{12}$/, type: "RegularFile" },
+  { directory: ".", name: /^\.(?:tmp|meta\.json)-[A-Za-z0-9]{12}$/, type: "RegularFile" },
   { directory: ".", name: /^\.symlink-[A-Za-z0-9]{12}$/, type: "Symlink" },
 ];
 

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type HashName, syncfs } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
 import { type ObjectId, objectPath } from "../fsverity/object-id.ts";
-import { type BytePath, bytePath, compareBytes, onDisk, shownPath } from "./byte-path.ts";
+import { type BytePath, bytePath, compareBytes, listDirectory, onDisk, shownPath, typeAt } from "./byte-path.ts";
 import { type CategoryLinks, readCategory } from "./category-links.ts";
 import { hasCode } from "./directory.ts";
 import { type Finding, finding } from "./finding.ts";
@@ -122,6 +122,13 @@ function readNames(repositoryFd: number): Record<Category, CategoryLinks> {
     images: readCategory(repositoryFd, "images"),
     streams: readCategory(repositoryFd, "streams"),
   };
+  const objects = typeAt(repositoryFd, "objects");
+  if (objects !== null && listDirectory(repositoryFd, "objects") === null) {
+    throw new ComposefsError("REPO_CORRUPT", `objects is no directory (${objects})`, {
+      details: { path: "objects", type: objects },
+      hint: "nothing was removed; put the directory back, or remove what stands in its place",
+    });
+  }
   for (const category of ["images", "streams"] as const) {
     const lost = categories[category].entryStrays.find(({ path }) => path === category || path === `${category}/refs`);
     if (lost === undefined) continue;
@@ -144,8 +151,8 @@ function makePlan(
   const problems = [...marks.problems];
   for (const files of objectDirectories(repositoryFd, hash)) {
     for (const { id, path, type, problem } of files) {
-      if (id === null) problems.push(finding("object-invalid-name", path, problem ?? ""));
-      else if (type !== "RegularFile") problems.push(finding("unexpected-file-type", path, type));
+      if (problem !== null) problems.push(finding("object-invalid-name", path, problem));
+      else if (id === null || type !== "RegularFile") problems.push(finding("unexpected-file-type", path, type));
       else if (!marks.keepAll && !marks.live.has(id)) {
         dead.push({ id, sizeBytes: lstatSync(onDisk(repositoryFd, path)).size });
         deadPaths.add(path);

@@ -18,8 +18,10 @@ export interface InitOptions {
   readonly erofs?: ErofsFormats;
   /** Keep whatever configuration is there, as long as the hash is the same. */
   readonly ensure?: boolean;
-  /** Remove `streams/`, `images/` and meta.json first; objects stay. Refused when the hash would change. */
+  /** Remove `streams/`, `images/` and meta.json first; objects stay. Refused when the hash of the objects is another. */
   readonly reset?: boolean;
+  /** With `reset`: remove `objects/`, too, of whatever hash. */
+  readonly discardObjects?: boolean;
 }
 
 /** What {@link initRepository} found and did. */
@@ -75,20 +77,21 @@ function removeIfEmpty(path: string): void {
 function initAt(fd: number, path: string, wanted: Metadata, options: InitOptions): InitOutcome {
   let present = readPresent(fd, path, options.reset ?? false);
   const objectsHash = present === null ? inferHash(fd) : present.hash;
-  if (objectsHash !== null && objectsHash !== wanted.hash && (options.reset || present === null)) {
+  const discard = (options.reset && options.discardObjects) ?? false;
+  if (objectsHash !== null && objectsHash !== wanted.hash && !discard && (options.reset || present === null)) {
     throw new ComposefsError(
       "REPO_CONFIG_MISMATCH",
       `repository ${path} holds ${objectsHash} objects; it cannot be initialized with ${wanted.hash}`,
       {
         details: { path, found: objectsHash, wanted: wanted.hash },
-        hint: `use ${algorithmName(objectsHash)}, or another directory`,
+        hint: `use ${algorithmName(objectsHash)} or another directory; --reset-metadata --discard-objects removes them`,
       },
     );
   }
   const bytes = encodeMetadata(wanted.hash, wanted.erofs);
   const verity = options.insecure ? null : wanted.hash;
   if (options.reset) {
-    resetMetadata(fd, path, bytes, verity);
+    resetMetadata(fd, path, bytes, { verity, discard });
     return "created";
   }
   if (present === null && objectsHash !== null && options.ensure) {
@@ -132,11 +135,17 @@ function readPresent(fd: number, path: string, reset: boolean): Metadata | null 
 }
 
 // The new file is complete before anything goes, so that a refusal (no fs-verity, no space) loses nothing.
-function resetMetadata(fd: number, path: string, bytes: Uint8Array, verity: HashName | null): void {
+function resetMetadata(
+  fd: number,
+  path: string,
+  bytes: Uint8Array,
+  { verity, discard }: { readonly verity: HashName | null; readonly discard: boolean },
+): void {
   const temporary = `.${METADATA_NAME}-${randomText(12)}`;
   try {
     writeFileOnce(fd, temporary, bytes, verity);
-    for (const name of ["streams", "images"]) rmSync(fdPath(fd, name), { recursive: true, force: true });
+    const names = ["streams", "images", ...(discard ? ["objects"] : [])];
+    for (const name of names) rmSync(fdPath(fd, name), { recursive: true, force: true });
     renameSync(fdPath(fd, temporary), fdPath(fd, METADATA_NAME));
   } catch (error) {
     rmSync(fdPath(fd, temporary), { force: true });

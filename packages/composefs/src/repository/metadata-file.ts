@@ -1,22 +1,33 @@
-import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { type HashName, KernelError, measureVerity } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
-import { fdPath, hasCode } from "./directory.ts";
-import { type Metadata, parseMetadata } from "./metadata.ts";
+import { fdPath } from "./directory.ts";
+import { invalidMetadata, type Metadata, parseMetadata } from "./metadata.ts";
+import { readRaw } from "./raw-file.ts";
 
 /** Name of the repository's description. */
 export const METADATA_NAME = "meta.json";
 
-/** Reads meta.json of an open repository directory; null when there is none. @throws ComposefsError as parseMetadata */
+/** A meta.json has some hundred bytes. */
+const MOST_BYTES = 1024 * 1024;
+
+/**
+ * Reads meta.json of an open repository directory; null when there is none.
+ *
+ * @throws ComposefsError as parseMetadata, also `REPO_METADATA_INVALID` for no regular file, or more than 1 MiB; KernelError
+ */
 export function readMetadata(repositoryFd: number, path: string): Metadata | null {
-  let bytes: Uint8Array;
+  const place = `${path}/${METADATA_NAME}`;
+  let bytes: Uint8Array | null;
   try {
-    bytes = readFileSync(fdPath(repositoryFd, METADATA_NAME));
+    bytes = readRaw(repositoryFd, METADATA_NAME, MOST_BYTES + 1);
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return null;
-    throw error;
+    if (error instanceof KernelError && error.code !== "ELOOP") throw error;
+    throw invalidMetadata(place, "not a regular file", error);
   }
-  return parseMetadata(bytes, `${path}/${METADATA_NAME}`);
+  if (bytes === null) return null;
+  if (bytes.length > MOST_BYTES) throw invalidMetadata(place, `more than ${MOST_BYTES} bytes`);
+  return parseMetadata(bytes, place);
 }
 
 /**

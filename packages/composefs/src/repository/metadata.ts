@@ -50,12 +50,7 @@ export function encodeMetadata(hash: HashName, erofs: ErofsFormats): Uint8Array 
  *   incompatible features that are unknown
  */
 export function parseMetadata(bytes: Uint8Array, path: string): Metadata {
-  const invalid = (what: string, cause?: unknown): ComposefsError =>
-    new ComposefsError("REPO_METADATA_INVALID", `${path}: ${what}`, {
-      details: { path },
-      hint: "restore meta.json from a backup, or write it anew with `cfsctl init --reset-metadata`",
-      ...(cause === undefined ? {} : { cause }),
-    });
+  const invalid = (what: string, cause?: unknown): ComposefsError => invalidMetadata(path, what, cause);
   let json: unknown;
   try {
     json = JSON.parse(Buffer.from(bytes).toString("utf8"));
@@ -73,7 +68,7 @@ export function parseMetadata(bytes: Uint8Array, path: string): Metadata {
     );
   }
   if (typeof algorithm !== "string") throw invalid("'algorithm' is not a string");
-  const hash = parseAlgorithmName(algorithm);
+  const hash = parseAlgorithm(algorithm, path);
 
   const features = json.features ?? {};
   if (!isObject(features)) throw invalid("'features' is not an object");
@@ -99,6 +94,25 @@ export function parseMetadata(bytes: Uint8Array, path: string): Metadata {
     erofs: effectiveFormats(json.erofs_formats, readOnly.includes(V1_EROFS), invalid),
     unknownReadOnlyFeatures: readOnly.filter((feature) => feature !== V1_EROFS),
   };
+}
+
+/** Error for a malformed meta.json at `path`. */
+export function invalidMetadata(path: string, what: string, cause?: unknown): ComposefsError {
+  return new ComposefsError("REPO_METADATA_INVALID", `${path}: ${what}`, {
+    details: { path },
+    hint: "restore meta.json from a backup, or write it anew with `cfsctl init --reset-metadata`",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+function parseAlgorithm(name: string, path: string): HashName {
+  try {
+    return parseAlgorithmName(name);
+  } catch (cause) {
+    const { code, message, details } = cause as ComposefsError;
+    const hint = "use a newer version of this tool, or restore meta.json from a backup";
+    throw new ComposefsError(code, `${path}: ${message}`, { details: { ...details, path }, hint, cause });
+  }
 }
 
 // An absent field, and exactly {"default":2}, leave the word to the flag (repository.md §1.2).

@@ -1,25 +1,34 @@
 import type { HashName } from "@composefs/reflink";
 import { idLength, isObjectId, type ObjectId } from "../fsverity/object-id.ts";
-import { type BytePath, type FileType, listDirectory } from "./byte-path.ts";
+import { type BytePath, type FileType, listDirectory, typeAt } from "./byte-path.ts";
 
 /** A name in `objects/XX/`. */
 export interface ObjectFile {
   /** Path beneath the repository. */
   readonly path: BytePath;
   readonly type: FileType;
-  /** The id the name stands for, or what is wrong with the name. */
+  /** The id the name stands for; null for a name that is none, and for what stands in the place of a directory. */
   readonly id: ObjectId | null;
+  /** What is wrong with the name; null where the type is. */
   readonly problem: string | null;
 }
 
 /**
- * What `objects/00` to `objects/ff` hold, one directory after the other, each sorted bytewise. Names directly in
- * `objects/` are no objects and are left out.
+ * What `objects/00` to `objects/ff` hold, one directory after the other, each sorted bytewise. Other names directly in
+ * `objects/` are no objects and are left out. Where something else takes the place of a directory, it alone is listed.
+ *
+ * @throws KernelError
  */
 export function* objectDirectories(repositoryFd: number, hash: HashName): Generator<readonly ObjectFile[]> {
+  const top = typeAt(repositoryFd, "objects");
+  if (top !== null && listDirectory(repositoryFd, "objects") === null) {
+    yield [{ path: "objects", type: top, id: null, problem: null }];
+    return;
+  }
   for (let byte = 0; byte < 256; byte++) {
     const prefix = byte.toString(16).padStart(2, "0");
     const items = listDirectory(repositoryFd, `objects/${prefix}`);
+    if (items === null) yield strayAt(repositoryFd, `objects/${prefix}`);
     if (items === null || items.length === 0) continue;
     yield items.map(({ name, type }): ObjectFile => {
       const text = prefix + name;
@@ -28,6 +37,11 @@ export function* objectDirectories(repositoryFd: number, hash: HashName): Genera
       return { path, type, id, problem: id === null ? nameProblem(text, hash) : null };
     });
   }
+}
+
+function strayAt(repositoryFd: number, path: BytePath): ObjectFile[] {
+  const type = typeAt(repositoryFd, path);
+  return type === null ? [] : [{ path, type, id: null, problem: null }];
 }
 
 /** Id that the text of a first-level entry points to; null when it has another form than `../objects/XX/rest`. */

@@ -1,9 +1,8 @@
-import { closeSync, constants, fstatSync, mkdirSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync } from "node:fs";
 import {
   type HashName,
   KernelError,
   measureVerity,
-  O_PATH,
   ObjectStore,
   openat2,
   RESOLVE,
@@ -13,7 +12,8 @@ import {
 } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
 import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
-import { fdPath, hasCode } from "./directory.ts";
+import { atPath, fdPath, hasCode } from "./directory.ts";
+import { mendObject } from "./mend-object.ts";
 import { type Mount, mountOf } from "./mount-of.ts";
 import { storedId } from "./store-error.ts";
 
@@ -58,37 +58,64 @@ export class Objects {
   /** A native store that writes here. Valid until the repository is closed. */
   store(options: StoreOptions = {}): ObjectStore {
     const { repositoryFd, hash, verity } = this.#options;
-    mkdirSync(fdPath(repositoryFd, "objects"), { recursive: true, mode: DIRECTORY_MODE });
+    try {
+      mkdirSync(fdPath(repositoryFd, "objects"), { mode: DIRECTORY_MODE });
+    } catch (error) {
+      if (!hasCode(error, "EEXIST")) throw atPath(error, "objects");
+    }
     return new ObjectStore({ objectsFd: this.directory(), hash, verity, ...options });
   }
 
-  /** Descriptor of `objects/`, open until the repository is closed. @throws ComposefsError `OBJECT_NOT_FOUND` there is none */
+  /**
+   * Descriptor of `objects/`, open until the repository is closed. It may be a symlink, to another disk, say.
+   *
+   * @throws ComposefsError `OBJECT_NOT_FOUND` there is none; `REPO_CORRUPT` something else stands there
+   */
   directory(): number {
-    this.#fd ??= this.#open("objects", constants.O_DIRECTORY);
+    this.#fd ??= openDirectory(this.#options);
     return this.#fd;
   }
 
-  /** Stores one buffer. @throws KernelError; ComposefsError `VERITY_UNSUPPORTED` */
+  /**
+   * Stores one buffer. An object of this name that has other bytes is damaged, and is replaced.
+   *
+   * @throws KernelError; ComposefsError `VERITY_UNSUPPORTED`
+   */
   async put(bytes: Uint8Array, subject: string): Promise<ObjectId> {
     this.#store ??= this.store();
     const [outcome] = await this.#store.storeBuffers([bytes]);
-    return storedId(outcome, subject);
+    const id = storedId(outcome, subject);
+    // The store looks at the size alone, or where fs-verity is required at what the kernel measures.
+    const found = outcome && "method" in outcome && outcome.method === "already-present";
+    if (found && !this.#options.verity) await mendObject(this.directory(), id, bytes);
+    return id;
   }
 
-  /** Whether an object of this name is there; its content is not looked at. */
+  /** Whether an object of this name is there, as a regular file; its content is not looked at. */
   has(id: ObjectId): boolean {
-    try {
-      closeSync(this.#open(`objects/${objectPath(id)}`, O_PATH));
-      return true;
-    } catch (error) {
-      if (error instanceof ComposefsError && error.code === "OBJECT_NOT_FOUND") return false;
-      throw error;
-    }
+    return this.sizes([id]).has(id);
   }
 
   /** Those of `ids` that are not there, each once; their contents are not looked at. */
   missing(ids: Iterable<ObjectId>): ObjectId[] {
-    return [...new Set(ids)].filter((id) => !this.has(id));
+    const wanted = new Set(ids);
+    const there = this.sizes(wanted);
+    return [...wanted].filter((id) => !there.has(id));
+  }
+
+  /** Sizes in bytes of those of `ids` that are there as regular files; their contents are not looked at. */
+  sizes(ids: Iterable<ObjectId>): Map<ObjectId, number> {
+    const sizes = new Map<ObjectId, number>();
+    for (const id of new Set(ids)) {
+      const path = `objects/${objectPath(id)}`;
+      try {
+        const found = lstatSync(fdPath(this.#options.repositoryFd, path), { throwIfNoEntry: false });
+        if (found?.isFile()) sizes.set(id, found.size);
+      } catch (error) {
+        if (!hasCode(error, "ELOOP")) throw atPath(error, path);
+      }
+    }
+    return sizes;
   }
 
   /**
@@ -127,7 +154,7 @@ export class Objects {
         } else if ("failure" in outcome && outcome.failure.step === "size") {
           contents.push(await this.#stream(id));
         } else {
-          throw this.#missing(id, "failure" in outcome ? outcome.failure.error : null);
+          throw this.#unreadable(id, "failure" in outcome ? outcome.failure.error : null);
         }
       }
     } catch (error) {
@@ -202,36 +229,66 @@ export class Objects {
   #checkDigest(id: ObjectId, digest: Uint8Array | null): void {
     const found = digest && objectIdFromBytes(digest);
     if (found === id) return;
-    const what = found === null ? "it has no fs-verity digest of the repository's hash" : `its digest is ${found}`;
-    throw new ComposefsError("OBJECT_CORRUPT", `object ${id}: ${what}`, {
-      details: { id, found, path: `${this.#options.path}/objects/${objectPath(id)}` },
-      hint: "remove the object and import the image again",
+    throw this.#corrupt(
+      id,
+      found === null ? "it has no fs-verity digest of the repository's hash" : `its digest is ${found}`,
+      { found },
+    );
+  }
+
+  #corrupt(id: ObjectId, what: string, { found, cause }: { found?: string | null; cause?: unknown } = {}): Error {
+    const path = `${this.#options.path}/objects/${objectPath(id)}`;
+    return new ComposefsError("OBJECT_CORRUPT", `object ${id}: ${what}`, {
+      details: { id, found: found ?? null, path },
+      hint: `remove ${path}, then pull or import again what it belongs to`,
+      ...(cause === undefined ? {} : { cause }),
     });
   }
 
   #openObject(id: ObjectId): number {
-    return this.#open(`objects/${objectPath(id)}`, constants.O_RDONLY);
+    const path = objectPath(id);
+    const resolve = RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS;
+    let fd: number;
+    try {
+      fd = openat2(this.directory(), path, { flags: constants.O_RDONLY | constants.O_NONBLOCK, resolve });
+    } catch (error) {
+      throw error instanceof KernelError ? this.#unreadable(id, error) : error;
+    }
+    if (fstatSync(fd).isFile()) return fd;
+    closeSync(fd);
+    throw this.#corrupt(id, "it is no regular file");
   }
 
-  #open(path: string, flags: number): number {
-    try {
-      return openat2(this.#options.repositoryFd, path, { flags, resolve: RESOLVE.BENEATH | RESOLVE.NO_SYMLINKS });
-    } catch (error) {
-      if (!hasCode(error, "ENOENT")) throw error;
-      throw new ComposefsError("OBJECT_NOT_FOUND", `${this.#options.path}/${path} is missing`, {
-        details: { path },
-        hint: "import the image again; fsck lists what else is missing",
-        cause: error,
+  /** What the error of opening an object means; null is no error of the kernel, but of what stands there. */
+  #unreadable(id: ObjectId, cause: KernelError | null): Error {
+    if (cause === null || hasCode(cause, "ELOOP", "ENOTDIR")) {
+      return this.#corrupt(id, "it is no regular file", { cause: cause ?? undefined });
+    }
+    if (cause.code !== "ENOENT") return new KernelError(-cause.errno, cause.syscall, `objects/${objectPath(id)}`);
+    return new ComposefsError("OBJECT_NOT_FOUND", `object ${id} is missing`, {
+      details: { id, path: `${this.#options.path}/objects/${objectPath(id)}` },
+      hint: "pull or import again what it belongs to; fsck lists what else is missing",
+      cause,
+    });
+  }
+}
+
+function openDirectory({ repositoryFd, path }: ObjectsOptions): number {
+  try {
+    return openSync(fdPath(repositoryFd, "objects"), constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    const cause = atPath(error, `${path}/objects`);
+    if (hasCode(error, "ENOTDIR", "ELOOP")) {
+      throw new ComposefsError("REPO_CORRUPT", `${path}/objects is no directory`, {
+        details: { path: `${path}/objects` },
+        hint: "put the directory back, or remove what stands in its place",
+        cause,
       });
     }
-  }
-
-  #missing(id: ObjectId, cause: KernelError | null): Error {
-    if (cause && cause.code !== "ENOENT")
-      return new KernelError(-cause.errno, cause.syscall, `objects/${objectPath(id)}`);
-    return new ComposefsError("OBJECT_NOT_FOUND", `object ${id} is missing`, {
-      details: { id },
-      hint: "import the image again; fsck lists what else is missing",
+    if (!hasCode(error, "ENOENT")) throw cause;
+    throw new ComposefsError("OBJECT_NOT_FOUND", `${path}/objects is missing`, {
+      details: { path: `${path}/objects` },
+      hint: "pull or import again what should be in the repository; fsck lists what is missing",
       cause,
     });
   }

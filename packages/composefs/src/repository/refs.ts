@@ -29,7 +29,8 @@ export function deleteRef(repositoryFd: number, category: Category, name: string
     if (!hasCode(error, "ENOENT", "ENOTDIR", "EISDIR", "EPERM")) throw atPath(error, `${category}/refs/${name}`);
     throw new ComposefsError("REF_NOT_FOUND", `there is no ref '${name}' in ${category}/refs`, {
       details: { name, category },
-      cause: error,
+      hint: `\`cfsctl ${category === "images" ? "images" : "streams ls"}\` lists the names there are`,
+      cause: atPath(error, `${category}/refs/${name}`),
     });
   }
 }
@@ -43,8 +44,8 @@ export function listRefs(repositoryFd: number, category: Category, prefix = ""):
     try {
       entries = readDirectory(fdPath(repositoryFd, ...start, ...components));
     } catch (error) {
-      if (hasCode(error, "ENOENT", "ENOTDIR")) return;
-      throw error;
+      if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return;
+      throw atPath(error, [...start, ...components].join("/"));
     }
     for (const item of entries) {
       const path = [...components, item.name];
@@ -65,8 +66,8 @@ export function listEntries(repositoryFd: number, category: Category): string[] 
   try {
     items = readDirectory(fdPath(repositoryFd, category));
   } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
-    throw error;
+    if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return [];
+    throw atPath(error, category);
   }
   const names = items.filter((item) => item.isSymbolicLink()).map(({ name }) => name);
   return names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));

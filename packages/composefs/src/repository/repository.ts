@@ -1,10 +1,9 @@
-import { accessSync, closeSync, constants, openSync } from "node:fs";
+import { accessSync, closeSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type HashName, tryFlock } from "@composefs/reflink";
 import { imageObjects } from "../erofs/image-objects.ts";
 import { ComposefsError } from "../errors.ts";
-import { algorithmName } from "../fsverity/algorithm.ts";
 import type { ObjectId } from "../fsverity/object-id.ts";
 import type { DetachedMount } from "../mount/detached-mount.ts";
 import { type MountOptions, mountStoredImage } from "../mount/mount-stored-image.ts";
@@ -18,25 +17,14 @@ import { type ChainLink, collectGarbage, explainObject, type GcOptions, type GcR
 import { type ImageRef, listImages, type OpenedImage, resolveImage } from "./images.ts";
 import { type LockWait, lockRepository } from "./lock.ts";
 import type { ErofsFormats, Metadata } from "./metadata.ts";
-import { METADATA_NAME, readMetadata, requiresVerity } from "./metadata-file.ts";
 import { type Category, checkRefName } from "./names.ts";
 import { resolveObject } from "./object-name.ts";
-import { closeContents, Objects } from "./objects.ts";
-import { upgradeOldRepository } from "./old-format.ts";
+import { Objects } from "./objects.ts";
+import { type OpenOptions, openDirectory } from "./open-directory.ts";
+import { rebuildData } from "./rebuild-data.ts";
 import { deleteRef, listEntries, listRefs, type Ref, readRef } from "./refs.ts";
-import { type Publication, publish, resolveStreamName, streamId, streamNotFound } from "./streams.ts";
-
-/** How to open a repository. */
-export interface OpenOptions extends LockWait {
-  /** The hash it must have. */
-  readonly hash?: HashName | undefined;
-  /** Fail unless it requires fs-verity; default false. */
-  readonly requireVerity?: boolean | undefined;
-  /** Write the meta.json an old repository lacks; default true. */
-  readonly upgrade?: boolean | undefined;
-  /** Treat it as insecure whatever it says; default false. */
-  readonly insecure?: boolean | undefined;
-}
+import { resolveStreamEntry } from "./stream-name.ts";
+import { type Publication, publish, streamId, streamNotFound, streamOfName } from "./streams.ts";
 
 /** An open repository, under a shared lock until {@link Repository.close}. */
 export class Repository {
@@ -71,29 +59,8 @@ export class Repository {
    *   `REPO_LOCKED`
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Repository> {
-    const fd = openDirectory(path);
-    try {
-      await lockRepository(fd, "shared", path, options);
-      const metadata = loadMetadata(fd, path, options.upgrade ?? true);
-      if (options.hash !== undefined && options.hash !== metadata.hash) {
-        throw new ComposefsError(
-          "REPO_CONFIG_MISMATCH",
-          `repository ${path} is configured for ${algorithmName(metadata.hash)} (from ${METADATA_NAME}), not ${options.hash}`,
-          { details: { path, hash: metadata.hash }, hint: `leave the hash out, or say ${metadata.hash}` },
-        );
-      }
-      const verity = !options.insecure && requiresVerity(fd, metadata.hash, path);
-      if (options.requireVerity && !verity) {
-        throw new ComposefsError("VERITY_REQUIRED", `repository ${path} was not initialized with fs-verity`, {
-          details: { path },
-          hint: "create it anew with `cfsctl init` on a file system with fs-verity",
-        });
-      }
-      return new Repository(path, fd, metadata, verity);
-    } catch (error) {
-      closeSync(fd);
-      throw error;
-    }
+    const { fd, metadata, verity } = await openDirectory(path, options);
+    return new Repository(path, fd, metadata, verity);
   }
 
   /** Where a repository lies by default: of the system, or of the user who runs this. */
@@ -116,8 +83,10 @@ export class Repository {
     try {
       accessSync(fdPath(this.#fd, "."), constants.W_OK);
     } catch (cause) {
-      if (hasCode(cause, "EROFS")) throw refuse("read-only file system", "mount it read-write", cause);
-      if (hasCode(cause, "EACCES", "EPERM")) throw refuse("permission denied", "run as its owner", cause);
+      if (hasCode(cause, "EROFS"))
+        throw refuse("read-only file system", "mount it read-write", atPath(cause, this.path));
+      if (hasCode(cause, "EACCES", "EPERM"))
+        throw refuse("permission denied", "run as its owner", atPath(cause, this.path));
       throw atPath(cause, this.path);
     }
   }
@@ -253,12 +222,24 @@ export class Repository {
   }
 
   /**
+   * Content identifier of the splitstream that a name means: itself, `refs/NAME`, NAME of a ref, or the stream's id,
+   * `<hash>:<hex>`, hex, or at least eight first digits of it.
+   *
+   * @throws ComposefsError `STREAM_NOT_FOUND`, `REF_AMBIGUOUS`, `REF_INVALID`
+   */
+  resolveStream(name: string): string {
+    const entry = resolveStreamEntry(this.#fd, this.hash, name);
+    if (entry === null) throw streamNotFound(name);
+    return entry;
+  }
+
+  /**
    * Opens a splitstream by content identifier or `refs/…`.
    *
    * @throws ComposefsError `STREAM_NOT_FOUND`, `STREAM_CORRUPT`, `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`
    */
   async openStream(name: string): Promise<Splitstream & { readonly id: ObjectId }> {
-    const contentId = resolveStreamName(this.#fd, name);
+    const contentId = streamOfName(this.#fd, name);
     const id = streamId(this.#fd, contentId, this.hash);
     if (id === null) throw streamNotFound(name);
     return this.openStreamObject(id, contentId);
@@ -274,19 +255,7 @@ export class Repository {
     stream: Splitstream,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): AsyncGenerator<Uint8Array> {
-    const BATCH_OBJECTS = 64;
-    let pending: (Uint8Array | ObjectId)[] = [];
-    let objects = 0;
-    for (const part of stream.parts()) {
-      pending.push("object" in part ? part.object : part.inline);
-      if ("object" in part) objects++;
-      if (objects < BATCH_OBJECTS && pending.length < 4 * BATCH_OBJECTS) continue;
-      options.signal?.throwIfAborted();
-      yield* this.#expand(pending);
-      pending = [];
-      objects = 0;
-    }
-    yield* this.#expand(pending);
+    yield* rebuildData(this.objects, stream, options.signal);
   }
 
   /** First-level entries of `streams/`, that is content identifiers, sorted bytewise. */
@@ -337,49 +306,4 @@ export class Repository {
       this.#locked = tryFlock(this.#fd, "shared");
     }
   }
-
-  async *#expand(parts: readonly (Uint8Array | ObjectId)[]): AsyncGenerator<Uint8Array> {
-    const ids = parts.filter((part): part is ObjectId => typeof part === "string");
-    const contents = ids.length > 0 ? await this.objects.readMany(ids) : [];
-    let next = 0;
-    try {
-      for (const part of parts) {
-        const content = typeof part === "string" ? contents[next++] : part;
-        if (content instanceof Uint8Array) yield content;
-        else if (content) yield* content;
-      }
-    } finally {
-      closeContents(contents);
-    }
-  }
-}
-
-function openDirectory(path: string): number {
-  try {
-    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch (cause) {
-    if (!hasCode(cause, "ENOENT", "ENOTDIR")) throw cause;
-    throw new ComposefsError("REPO_NOT_FOUND", `there is no repository at ${path}`, {
-      details: { path },
-      hint: `create one with \`cfsctl init ${path}\`, or name another with --repo`,
-      cause,
-    });
-  }
-}
-
-function loadMetadata(fd: number, path: string, upgrade: boolean): Metadata {
-  const metadata = readMetadata(fd, path);
-  if (metadata !== null) return metadata;
-  if (!upgrade) {
-    throw new ComposefsError("REPO_OLD_FORMAT", `${METADATA_NAME} not found in ${path}`, {
-      details: { path },
-      hint: "leave --no-upgrade out to have it written, or use `cfsctl init`",
-    });
-  }
-  const upgraded = upgradeOldRepository(fd) ? readMetadata(fd, path) : null;
-  if (upgraded !== null) return upgraded;
-  throw new ComposefsError("REPO_METADATA_MISSING", `no ${METADATA_NAME} in ${path}, and no objects to infer it from`, {
-    details: { path },
-    hint: `is this a repository? \`cfsctl init ${path}\` makes one`,
-  });
 }

@@ -16,6 +16,13 @@ export function storeError(failure: StoreFailure, subject: string): Error {
       cause: error,
     });
   }
+  if (step === "link" && error?.code === "EISDIR") {
+    return new ComposefsError("REPO_CORRUPT", `${subject}: a directory stands in the place of its object`, {
+      details: { subject },
+      hint: "`cfsctl fsck` names it; remove it and try again",
+      cause: error,
+    });
+  }
   if (error) return new KernelError(-error.errno, error.syscall, subject);
   return new Error(`${subject}: not stored (${step})`);
 }

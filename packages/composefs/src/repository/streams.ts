@@ -68,7 +68,7 @@ export function streamId(repositoryFd: number, contentId: string, hash: HashName
  *
  * @throws ComposefsError `STREAM_NOT_FOUND`, `REF_INVALID`
  */
-export function resolveStreamName(repositoryFd: number, name: string): string {
+export function streamOfName(repositoryFd: number, name: string): string {
   const entry = name.startsWith("refs/") ? readRef(repositoryFd, "streams", name.slice("refs/".length)) : name;
   if (entry !== null) return entry;
   throw streamNotFound(name);
@@ -78,7 +78,7 @@ export function resolveStreamName(repositoryFd: number, name: string): string {
 export function streamNotFound(name: string): ComposefsError {
   return new ComposefsError("STREAM_NOT_FOUND", `stream '${name}' not found`, {
     details: { name },
-    hint: "give a content identifier such as oci-layer-sha256:…, or refs/<name>",
+    hint: "`cfsctl streams ls` lists the streams there are",
   });
 }
 

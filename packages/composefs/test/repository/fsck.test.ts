@@ -226,7 +226,9 @@ test("a repair removes broken links and leftover temporary files, and nothing el
   repo.symlink("streams/gone", "../objects/aa/bb");
   repo.symlink("streams/refs/gone", "../gone");
   repo.write("objects/.tmp-object-abcdefghijkl", "");
+  repo.write("objects/.tmp-abcdefghijkl", "");
   repo.write(".tmp-abcdefghijkl", "");
+  repo.write(".meta.json-abcdefghijkl", "");
   repo.symlink(".symlink-abcdefghijkl", "nowhere");
   const ours = [".tmp-notes", "objects/.tmp-object-short", "objects/zz/file"];
   for (const path of ours) repo.write(path, "");
@@ -234,9 +236,11 @@ test("a repair removes broken links and leftover temporary files, and nothing el
 
   const report = await checkRepository(repo.context, { repair: true });
   expect(report.repaired.toSorted()).toEqual([
+    ".meta.json-abcdefghijkl",
     ".symlink-abcdefghijkl",
     ".tmp-abcdefghijkl",
     "images/refs/a/gone",
+    "objects/.tmp-abcdefghijkl",
     "objects/.tmp-object-abcdefghijkl",
     "streams/gone",
     "streams/refs/gone",

@@ -111,6 +111,17 @@ describe("reset", () => {
     expect(readFileSync(join(path, "meta.json"), "utf8")).toContain('"default": 2');
   });
 
+  test("D21: to another hash only when the objects go, too", async () => {
+    mkdirSync(join(path, "objects", "ab"), { recursive: true });
+    writeFileSync(join(path, "objects", "ab", "0".repeat(126)), "");
+    const other = { ...insecure, hash: "sha256", reset: true } as const;
+    expect(await codeOf(() => initRepository(path, other))).toBe("REPO_CONFIG_MISMATCH");
+    expect(existsSync(join(path, "streams/refs"))).toBe(true);
+    expect(initRepository(path, { ...other, discardObjects: true })).toBe("created");
+    expect(readdirSync(path)).toEqual(["meta.json"]);
+    expect(readFileSync(join(path, "meta.json"), "utf8")).toContain("fsverity-sha256-12");
+  });
+
   test.each(["", "not JSON", "[]"])("works on a meta.json that is %j, as its error's hint says", async (text) => {
     writeFileSync(join(path, "meta.json"), text);
     expect(await codeOf(() => initRepository(path, insecure))).toBe("REPO_METADATA_INVALID");

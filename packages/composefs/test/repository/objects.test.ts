@@ -37,6 +37,7 @@ test("put, has, size, read, missing", async () => {
     expect(repository.objects.size(id)).toBe(content.length);
     expect(Buffer.compare(await repository.objects.read(id), content)).toBe(0);
     expect(repository.objects.missing([absent, id, absent])).toEqual([absent]);
+    expect(repository.objects.sizes([absent, id])).toEqual(new Map([[id, content.length]]));
   }
   expect(await codeOf(() => repository.objects.read(absent))).toBe("OBJECT_NOT_FOUND");
   expect(await codeOf(() => repository.objects.size(absent))).toBe("OBJECT_NOT_FOUND");
@@ -66,9 +67,13 @@ test.each([
   expect(await codeOf(() => repository.objects.read(id))).toBe("OBJECT_CORRUPT");
   truncateSync(fileOf(id), 3);
   expect(await codeOf(() => repository.objects.read(id))).toBe("OBJECT_CORRUPT");
-  // What has another size than its digest says is put right by storing it again.
+  // Storing it again puts it right, whatever is wrong with it.
   expect(await put(content)).toBe(id);
   expect(Buffer.compare(await repository.objects.read(id), content)).toBe(0);
+  writeFileSync(fileOf(id), changed);
+  expect(await put(content)).toBe(id);
+  expect(Buffer.compare(await repository.objects.read(id), content)).toBe(0);
+  expect(readdirSync(join(repository.path, "objects"))).toEqual([id.slice(0, 2)]);
   rmSync(fileOf(id));
   expect(await codeOf(() => repository.objects.read(id))).toBe("OBJECT_NOT_FOUND");
   mkdirSync(fileOf(id));

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import type { Directory } from "@composefs/core";
 import { type Command, InvalidArgumentError } from "commander";
 import type { Context } from "../../context.ts";
+import { CliError } from "../../errors.ts";
 import { valueOption } from "../../options.ts";
 import { UsageError } from "../../usage-error.ts";
 import { writeImageFile } from "./image-file.ts";
@@ -89,7 +90,9 @@ function checkImageArgument(image: string | undefined, options: MkcomposefsArgum
   } else if (image === undefined) {
     throw new UsageError("[image] is missing: name it, or use --print-digest-only");
   }
-  if (image === "-" && output.isTerminal) throw new Error("refusing to write an image to a terminal: redirect it");
+  if (image === "-" && output.isTerminal) {
+    throw new CliError("OUTPUT_TERMINAL", "refusing to write an image to a terminal", { hint: "redirect it" });
+  }
 }
 
 async function readDumpfile(source: string, { stdin }: Context): Promise<Directory> {

@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { digestArgument } from "../../digest-argument.ts";
+import { CliError } from "../../errors.ts";
 import { withRepository } from "../../repository.ts";
 
 interface LayerArguments {
@@ -28,8 +29,11 @@ export function addOciLayer(parent: Command, { globals, output }: Context): void
           for await (const line of layerDumpfile(repository, diffId)) await output.write(line);
           return;
         }
-        if (output.isTerminal)
-          throw new Error("refusing to write a tar to a terminal: redirect it, or use --json or --dumpfile");
+        if (output.isTerminal) {
+          throw new CliError("OUTPUT_TERMINAL", "refusing to write a tar to a terminal", {
+            hint: "redirect it, or use --json or --dumpfile",
+          });
+        }
         for await (const bytes of layerTar(repository, diffId)) await output.write(bytes);
       });
     });
