@@ -120,7 +120,7 @@ async function checkLayer(repository: Repository, diffId: OciDigest, id: ObjectI
   try {
     const { type, objectRefs } = await repository.openStreamObject(id, contentId("layer", diffId));
     if (type !== CONTENT_TYPE.layer) report("layer-check-failed", `${diffId}: its content type is '${type}'`);
-    const [first, ...others] = repository.objects.missing(objectRefs);
+    const [first, ...others] = await repository.objects.missing(objectRefs);
     if (first === undefined) return;
     const more = others.length > 0 ? ` (and ${others.length} more)` : "";
     report("layer-object-missing", `${diffId}: Opening object ${repository.hash}:${first}${more}`);
@@ -147,7 +147,7 @@ async function checkArtifactLayer(
   }
   try {
     const { objectRefs } = await repository.openStreamObject(id, contentId("layer", digest));
-    const [first] = repository.objects.missing(objectRefs);
+    const [first] = await repository.objects.missing(objectRefs);
     if (first === undefined) return;
     report("artifact-layer-object-missing", `${digest}: Opening object ${repository.hash}:${first}`);
   } catch (error) {

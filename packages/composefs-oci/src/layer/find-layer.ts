@@ -38,7 +38,7 @@ export async function findLayer(
     const stream = await repository.openStreamObject(known, name);
     const { id, type, objectRefs, size } = stream;
     if (kind === "tar" && type !== CONTENT_TYPE.layer) return null;
-    return lengthOnDisk(repository, stream) === size ? { id, objects: objectRefs.length, size } : null;
+    return (await lengthOnDisk(repository, stream)) === size ? { id, objects: objectRefs.length, size } : null;
   } catch (error) {
     if (error instanceof ComposefsError && REPAIRABLE.has(error.code)) return null;
     throw error;
@@ -46,8 +46,8 @@ export async function findLayer(
 }
 
 /** Length in bytes that the layer's tar would have of the objects as they are; null when one is missing. */
-function lengthOnDisk(repository: Repository, stream: Splitstream): number | null {
-  const sizes = repository.objects.sizes(stream.objectRefs);
+async function lengthOnDisk(repository: Repository, stream: Splitstream): Promise<number | null> {
+  const sizes = await repository.objects.sizes(stream.objectRefs);
   let length = 0;
   for (const part of stream.parts()) {
     const size = "object" in part ? sizes.get(part.object) : part.inline.length;

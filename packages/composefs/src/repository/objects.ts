@@ -4,6 +4,7 @@ import {
   KernelError,
   measureVerity,
   ObjectStore,
+  objectSizes,
   openat2,
   RESOLVE,
   readFiles,
@@ -93,28 +94,30 @@ export class Objects {
 
   /** Whether an object of this name is there, as a regular file; its content is not looked at. */
   has(id: ObjectId): boolean {
-    return this.sizes([id]).has(id);
+    const path = `objects/${objectPath(id)}`;
+    try {
+      return lstatSync(fdPath(this.#options.repositoryFd, path), { throwIfNoEntry: false })?.isFile() ?? false;
+    } catch (error) {
+      if (hasCode(error, "ELOOP")) return false;
+      throw atPath(error, path);
+    }
   }
 
   /** Those of `ids` that are not there, each once; their contents are not looked at. */
-  missing(ids: Iterable<ObjectId>): ObjectId[] {
+  async missing(ids: Iterable<ObjectId>): Promise<ObjectId[]> {
     const wanted = new Set(ids);
-    const there = this.sizes(wanted);
+    const there = await this.sizes(wanted);
     return [...wanted].filter((id) => !there.has(id));
   }
 
   /** Sizes in bytes of those of `ids` that are there as regular files; their contents are not looked at. */
-  sizes(ids: Iterable<ObjectId>): Map<ObjectId, number> {
+  async sizes(ids: Iterable<ObjectId>): Promise<Map<ObjectId, number>> {
+    const wanted = [...new Set(ids)];
     const sizes = new Map<ObjectId, number>();
-    for (const id of new Set(ids)) {
-      const path = `objects/${objectPath(id)}`;
-      try {
-        const found = lstatSync(fdPath(this.#options.repositoryFd, path), { throwIfNoEntry: false });
-        if (found?.isFile()) sizes.set(id, found.size);
-      } catch (error) {
-        if (!hasCode(error, "ELOOP")) throw atPath(error, path);
-      }
-    }
+    const directory = wanted.length === 0 ? null : this.#directoryOrNull();
+    if (directory === null) return sizes;
+    const found = await objectSizes(directory, wanted, this.#options.hash);
+    for (const [i, size] of found.entries()) if (size !== null) sizes.set(wanted[i] as ObjectId, size);
     return sizes;
   }
 

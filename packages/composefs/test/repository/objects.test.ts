@@ -36,8 +36,8 @@ test("put, has, size, read, missing", async () => {
     expect(repository.objects.has(id)).toBe(true);
     expect(repository.objects.size(id)).toBe(content.length);
     expect(Buffer.compare(await repository.objects.read(id), content)).toBe(0);
-    expect(repository.objects.missing([absent, id, absent])).toEqual([absent]);
-    expect(repository.objects.sizes([absent, id])).toEqual(new Map([[id, content.length]]));
+    expect(await repository.objects.missing([absent, id, absent])).toEqual([absent]);
+    expect(await repository.objects.sizes([absent, id])).toEqual(new Map([[id, content.length]]));
   }
   expect(await codeOf(() => repository.objects.read(absent))).toBe("OBJECT_NOT_FOUND");
   expect(await codeOf(() => repository.objects.size(absent))).toBe("OBJECT_NOT_FOUND");
