@@ -31,6 +31,7 @@ export { storedId, storeError } from "./repository/store-error.ts";
 export type { Publication } from "./repository/streams.ts";
 export { DigestStore } from "./scan/digest-store.ts";
 export { type ScanOptions, scanDirectory } from "./scan/scan-directory.ts";
+export { labelBootTree } from "./selinux/label-tree.ts";
 export { type ContentType, contentType } from "./splitstream/format.ts";
 export { parseSplitstream, type Splitstream, type SplitstreamPart } from "./splitstream/reader.ts";
 export { SplitstreamWriter } from "./splitstream/writer.ts";
@@ -54,6 +55,5 @@ export {
   type TreeNode,
 } from "./tree/node.ts";
 export { type PrepareTreeOptions, prepareBootTree, prepareTree } from "./tree/prepare.ts";
-export { labelBootTree } from "./tree/selinux.ts";
 export { countLinks, type Visit, walkTree } from "./tree/walk.ts";
 export { unzstd } from "./zstd.ts";

@@ -1,13 +1,11 @@
 import {
-  type ByteString,
   createDirectory,
   type Directory,
-  isDirectory,
+  labelBootTree,
   type ObjectId,
   prepareBootTree,
   prepareTree,
   type Repository,
-  type TreeNode,
   type XattrMode,
 } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
@@ -20,7 +18,7 @@ import { applyLayer, type WhiteoutOptions } from "./apply-layer.ts";
 export interface ImageTreeOptions extends WhiteoutOptions {
   /** Which extended attributes stay; default `allowlist-only`. */
   readonly xattrs?: XattrMode | undefined;
-  /** Empty `/boot` and `/sysroot`, as for an image that is booted; default false. */
+  /** As for an image that is booted: `/boot` and `/sysroot` empty, SELinux labels by the tree's policy; default false. */
   readonly bootable?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -66,8 +64,8 @@ export async function imageTree(
  * As {@link imageTree}, of layers in the order of the config's diff_ids; a repeated one counts as often as it is there.
  *
  * @throws OciError `LAYER_UNSUPPORTED` a layer that is no tar, or an entry that does not fit the tree;
- *   `MANIFEST_UNSUPPORTED` `bootable` and an SELinux policy; ComposefsError
- *   `TREE_INVALID` no `/usr`, or with `bootable` no `/boot` or `/sysroot`, `STREAM_CORRUPT`, `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`; rejects with `signal.reason`
+ *   ComposefsError `TREE_INVALID` no `/usr`, or with `bootable` no `/boot` or `/sysroot`, `SELINUX_POLICY_INVALID` and
+ *   `SELINUX_UNSUPPORTED` with `bootable`, `STREAM_CORRUPT`, `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`; rejects with `signal.reason`
  */
 export async function layersTree(
   repository: Repository,
@@ -88,21 +86,8 @@ export async function layersTree(
   }
   prepareTree(root, { xattrs: options.xattrs ?? "allowlist-only" });
   if (options.bootable) {
-    refuseSelinux(root);
     prepareBootTree(root);
+    await labelBootTree(root, (id) => repository.objects.read(id));
   }
   return root;
-}
-
-// Without a policy nothing is labelled, and the labels of the layers are gone with the other xattrs (oci.md §6.1).
-function refuseSelinux(root: Directory): void {
-  let node: TreeNode | undefined = root;
-  for (const name of ["etc", "selinux", "config"]) {
-    node = node !== undefined && isDirectory(node) ? node.entries.get(name as ByteString) : undefined;
-  }
-  if (node === undefined) return;
-  throw new OciError("MANIFEST_UNSUPPORTED", "a bootable image with /etc/selinux/config needs SELinux labels", {
-    details: { path: "/etc/selinux/config" },
-    hint: "labels by a policy are not supported yet",
-  });
 }

@@ -58,9 +58,9 @@ test.each<[string, TestEntry[], string]>([
   ["without /boot", [dir("usr"), dir("sysroot")], "TREE_INVALID"],
   ["without /sysroot", [dir("usr"), dir("boot")], "TREE_INVALID"],
   [
-    "with an SELinux policy",
-    [...SYSTEM, dir("etc"), dir("etc/selinux"), file("etc/selinux/config")],
-    "MANIFEST_UNSUPPORTED",
+    "without the SELinux policy it names",
+    [...SYSTEM, dir("etc"), dir("etc/selinux"), file("etc/selinux/config", "SELINUXTYPE=t\n")],
+    "SELINUX_POLICY_INVALID",
   ],
 ])("there is no tree to boot %s", async (_, entries, code) => {
   await expect(layersTree(repository, [await store(entries)], { bootable: true })).rejects.toMatchObject({ code });

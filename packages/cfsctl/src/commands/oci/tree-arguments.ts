@@ -16,7 +16,7 @@ export function addTreeArguments(command: Command): Command {
   return command
     .argument("<image>", "tag, refs/…, @digest of the manifest or config, or at least 8 digits of the manifest's")
     .argument("[verity]", "id of the config's splitstream, which it must have then")
-    .option("--bootable", "prepare it for booting: /boot and /sysroot are empty")
+    .option("--bootable", "prepare it for booting: /boot and /sysroot are empty, SELinux labels set")
     .addOption(
       valueOption("--xattrs <which>", "xattrs to keep (default: allowlist-only)", [
         "allowlist-only",
