@@ -62,7 +62,7 @@ export async function readPolicy(root: Directory, readObject: ReadObject): Promi
  *
  * @throws ComposefsError `SELINUX_POLICY_INVALID` what stands before that line is not UTF-8
  */
-export function policyType(config: Uint8Array): string | null {
+function policyType(config: Uint8Array): string | null {
   const path = `${DIRECTORY}/config`;
   for (let start = 0; start < config.length; ) {
     const newline = config.indexOf(0x0a, start);
