@@ -1,4 +1,9 @@
 export type { HashName, StoreFailure, StoreMethod, StoreOutcome } from "@composefs/reflink";
+export { renameBlsFiles, setBlsArgument } from "./boot/bls.ts";
+export { BootDirectory } from "./boot/boot-directory.ts";
+export { type BootContent, type BootEntry, collectBootEntries } from "./boot/collect-boot-entries.ts";
+export { type BootImageArgument, bootImageArgument, findBootImage } from "./boot/kernel-arguments.ts";
+export { peSection } from "./boot/pe-section.ts";
 export { escapeField } from "./dumpfile/escape.ts";
 export { type ParseDumpfileOptions, parseDumpfile, parseDumpfileBytes } from "./dumpfile/parse.ts";
 export { type WriteDumpfileOptions, writeDumpfile } from "./dumpfile/write.ts";

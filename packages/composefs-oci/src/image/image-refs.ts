@@ -1,8 +1,14 @@
-import type { ErofsFormats, ErofsVersion, ObjectId, Repository } from "@composefs/core";
+import type { ErofsFormats, ErofsVersion, ObjectId, Repository, XattrMode } from "@composefs/core";
 
-/** Name of the config stream's reference to an EROFS image; formats 0 and 1 share one (oci.md §3.1). */
-export function imageKey(version: ErofsVersion): string {
-  return version === 2 ? "composefs.image" : "composefs.image.v1";
+/**
+ * Name of the config stream's reference to an EROFS image; formats 0 and 1 share one (oci.md §3.1).
+ *
+ * @param boot xattrs that an image to boot kept; absent for one that is not for booting
+ */
+export function imageKey(version: ErofsVersion, boot?: XattrMode): string {
+  const kind = boot === undefined ? "" : ".boot";
+  const xattrs = boot === "keep-user-xattrs" ? ".xattrs=keep-user-xattrs" : "";
+  return `composefs.image${kind}${version === 2 ? "" : ".v1"}${xattrs}`;
 }
 
 /** Names of the references to EROFS images, in the order a config's stream has them. */
@@ -16,19 +22,22 @@ export function wantedFormats({ default: main, extra }: ErofsFormats, only?: Ero
 /**
  * References to images for a config's stream. Where formats 0 and 1 are both there, the one the repository prefers gets
  * the name (oci.md §11.3).
+ *
+ * @param boot as in {@link imageKey}
  */
 export function imageRefs(
   images: ReadonlyMap<ErofsVersion, ObjectId>,
   formats: ErofsFormats,
+  boot?: XattrMode,
 ): (readonly [key: string, id: ObjectId])[] {
   const byPreference = new Set([...wantedFormats(formats), ...images.keys()]);
   const refs = new Map<string, ObjectId>();
   for (const version of byPreference) {
     const id = images.get(version);
-    const key = imageKey(version);
+    const key = imageKey(version, boot);
     if (id !== undefined && !refs.has(key)) refs.set(key, id);
   }
-  return IMAGE_KEYS.flatMap((key) => {
+  return [imageKey(2, boot), imageKey(1, boot)].flatMap((key) => {
     const id = refs.get(key);
     return id === undefined ? [] : [[key, id] as const];
   });
@@ -42,17 +51,22 @@ export function imageFormat(bytes: Uint8Array): ErofsVersion | null {
   return version === 0 || version === 1 || version === 2 ? version : null;
 }
 
-/** The images a config's stream names that are there and whole, by format. */
+/**
+ * The images a config's stream names that are there and whole, by format.
+ *
+ * @param boot as in {@link imageKey}
+ */
 export async function linkedImages(
   repository: Repository,
   configRefs: ReadonlyMap<string, ObjectId>,
+  boot?: XattrMode,
 ): Promise<Map<ErofsVersion, ObjectId>> {
   const images = new Map<ErofsVersion, ObjectId>();
-  for (const key of IMAGE_KEYS) {
+  for (const key of [imageKey(2, boot), imageKey(1, boot)]) {
     const id = configRefs.get(key);
     if (id === undefined || !repository.objects.has(id)) continue;
     const format = imageFormat(await repository.objects.read(id));
-    if (format !== null && imageKey(format) === key) images.set(format, id);
+    if (format !== null && imageKey(format, boot) === key) images.set(format, id);
   }
   return images;
 }
