@@ -25,10 +25,11 @@ interface RecordedImage {
   readonly hash: Record<HashName, RecordedIds>;
 }
 interface RecordedIds {
-  readonly compute_id: Record<"V0" | "V1" | "V2", Record<"plain" | "keep_user_xattrs" | "bootable", unknown>>;
+  readonly compute_id: Record<"V0" | "V1" | "V2", Record<ComputedId, unknown>>;
   readonly V1: RecordedPull;
   readonly V2: RecordedPull;
 }
+type ComputedId = "plain" | "keep_user_xattrs" | "bootable" | "bootable_keep_user_xattrs";
 interface RecordedPull {
   readonly config_stream: string;
   readonly config_named_refs_order: readonly string[];
@@ -152,12 +153,27 @@ describe.each(each)("$name, $hash", ({ name, hash, image }) => {
     });
   });
 
-  test("without a policy a boot image fails where the reference's does", async () => {
+  test("trees to boot have the recorded ids, and there is none where the reference makes none", async () => {
     await withPulled(image, hash, 1, async (repository) => {
-      const tree = imageTree(repository, await openImage(repository, name), { bootable: true });
-      // The one image with /boot has an SELinux policy too.
-      const code = name === "bootable" ? "MANIFEST_UNSUPPORTED" : "TREE_INVALID";
-      await expect(tree).rejects.toMatchObject({ code });
+      const opened = await openImage(repository, name);
+      for (const [xattrs, key] of [
+        ["allowlist-only", "bootable"],
+        ["keep-user-xattrs", "bootable_keep_user_xattrs"],
+      ] as const satisfies readonly [XattrMode, string][]) {
+        const boot = imageTree(repository, opened, { xattrs, bootable: true, compatWhiteouts: true });
+        const ids = VERSIONS.map((version) => expected.compute_id[`V${version}`][key]);
+        if (name !== "bootable") {
+          // No other image has a /boot.
+          expect(ids.map((id) => (id as { rc?: number }).rc)).toEqual([1, 1, 1]);
+          await expect(boot).rejects.toMatchObject({ code: "TREE_INVALID" });
+          continue;
+        }
+        const tree = await boot;
+        expect(VERSIONS.map((version) => imageId(buildImage(tree, { version, hash }), hash))).toEqual(ids);
+        if (xattrs === "allowlist-only") {
+          expect([...writeDumpfile(tree, { losses: "write" })].join("")).toBe(dump(`${name}.boot`, hash));
+        }
+      }
     });
   });
 });

@@ -20,7 +20,7 @@ export function addPropagateOption(command: Command): Command {
 export function addFilesystemOptions(command: Command): Command {
   return addPropagateOption(
     command
-      .option("--bootable", "prepare it for booting: /boot and /sysroot are empty")
+      .option("--bootable", "prepare it for booting: /boot and /sysroot are empty, SELinux labels set")
       .addOption(
         valueOption("--xattrs <which>", "xattrs to keep (default: allowlist-only)", [
           "allowlist-only",
@@ -33,7 +33,7 @@ export function addFilesystemOptions(command: Command): Command {
 /**
  * The tree of a directory as an image of it has it.
  *
- * @throws as `scanDirectory`; ComposefsError `TREE_INVALID`, `SELINUX_UNSUPPORTED`
+ * @throws as `scanDirectory`; ComposefsError `TREE_INVALID`, `SELINUX_POLICY_INVALID`, `SELINUX_UNSUPPORTED`
  */
 export async function readFilesystem(
   path: string,

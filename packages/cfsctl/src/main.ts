@@ -23,6 +23,7 @@ import { addOciInspect } from "./commands/oci/inspect.ts";
 import { addOciLayer } from "./commands/oci/layer.ts";
 import { addOciLinkedErofsImages } from "./commands/oci/linked-erofs-images.ts";
 import { addOciMount } from "./commands/oci/mount.ts";
+import { addOciPrepareBoot } from "./commands/oci/prepare-boot.ts";
 import { addOciPull } from "./commands/oci/pull.ts";
 import { addOciRm } from "./commands/oci/rm.ts";
 import { addOciTag } from "./commands/oci/tag.ts";
@@ -55,6 +56,7 @@ const COMMANDS: readonly CommandBuilder[] = [
 ];
 const OCI_COMMANDS: readonly CommandBuilder[] = [
   addOciPull,
+  addOciPrepareBoot,
   addOciImages,
   addOciInspect,
   addOciTag,

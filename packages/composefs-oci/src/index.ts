@@ -1,3 +1,4 @@
+export { type PrepareBootOptions, prepareBoot } from "./boot/prepare-boot.ts";
 export { isDigest, type OciDigest, parseDigest } from "./digest.ts";
 export { OciError, type OciErrorCode, type OciErrorOptions } from "./errors.ts";
 export { type OciFinding, type OciFindingKind, ociFindingText } from "./fsck/finding.ts";
@@ -33,5 +34,6 @@ export { type PullOptions, pull } from "./pull/pull.ts";
 export type { StoreSourceOptions } from "./pull/store-source.ts";
 export { contentId } from "./streams.ts";
 export { type AppliedLayer, applyLayer, type WhiteoutOptions } from "./tree/apply-layer.ts";
-export { type ImageTreeOptions, imageTree, type LayerRef, layersTree } from "./tree/image-tree.ts";
+export { type ImageTreeOptions, imageTree } from "./tree/image-tree.ts";
 export { layerDumpfile } from "./tree/layer-dumpfile.ts";
+export { type LayerRef, type LayersTreeOptions, layersTree } from "./tree/layers-tree.ts";

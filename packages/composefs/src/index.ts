@@ -1,4 +1,9 @@
 export type { HashName, StoreFailure, StoreMethod, StoreOutcome } from "@composefs/reflink";
+export { renameBlsFiles, setBlsArgument } from "./boot/bls.ts";
+export { BootDirectory } from "./boot/boot-directory.ts";
+export { type BootContent, type BootEntry, collectBootEntries } from "./boot/collect-boot-entries.ts";
+export { type BootImageArgument, bootImageArgument, findBootImage } from "./boot/kernel-arguments.ts";
+export { peSection } from "./boot/pe-section.ts";
 export { escapeField } from "./dumpfile/escape.ts";
 export { type ParseDumpfileOptions, parseDumpfile, parseDumpfileBytes } from "./dumpfile/parse.ts";
 export { type WriteDumpfileOptions, writeDumpfile } from "./dumpfile/write.ts";
@@ -32,6 +37,7 @@ export { storedId, storeError } from "./repository/store-error.ts";
 export type { Publication } from "./repository/streams.ts";
 export { DigestStore } from "./scan/digest-store.ts";
 export { type ScanOptions, scanDirectory } from "./scan/scan-directory.ts";
+export { labelBootTree } from "./selinux/label-tree.ts";
 export { type ContentType, contentType } from "./splitstream/format.ts";
 export { parseSplitstream, type Splitstream, type SplitstreamPart } from "./splitstream/reader.ts";
 export { SplitstreamWriter } from "./splitstream/writer.ts";
@@ -55,6 +61,5 @@ export {
   type TreeNode,
 } from "./tree/node.ts";
 export { type PrepareTreeOptions, prepareBootTree, prepareTree } from "./tree/prepare.ts";
-export { labelBootTree } from "./tree/selinux.ts";
 export { countLinks, type Visit, walkTree } from "./tree/walk.ts";
 export { unzstd } from "./zstd.ts";

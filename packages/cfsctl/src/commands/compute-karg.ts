@@ -10,13 +10,10 @@ export function addComputeKarg(parent: Command, { globals, output }: Context): v
     .description("print the kernel argument for booting an image of a directory; nothing is stored")
     .argument("<path>", "the directory");
   addPropagateOption(command).action(async (path: string, options: Pick<FilesystemArguments, "propagateUsrToRoot">) => {
-    const { algorithmName, buildImage, imageId } = await import("@composefs/core");
+    const { bootImageArgument, buildImage, imageId } = await import("@composefs/core");
     const { hash, version } = await imageFormat(globals());
     const root = await readFilesystem(path, { ...options, bootable: true }, { hash });
     const id = imageId(buildImage(root, { version, hash }), hash);
-    // The mark tells the initramfs that the machine may do without fs-verity.
-    const mark = globals().insecure ? "?" : "";
-    const algorithm = algorithmName(hash).replace(/^fsverity-/, "");
-    await output.write(version === 2 ? `composefs=${mark}${id}\n` : `composefs.digest=${mark}v1-${algorithm}:${id}\n`);
+    await output.write(`${bootImageArgument({ version, hash, id, insecure: globals().insecure ?? false })}\n`);
   });
 }

@@ -160,19 +160,35 @@ describe("the format of computed ids", () => {
   });
 });
 
-test("a tree with an SELinux policy is not made bootable, one without loses its labels", async () => {
-  for (const name of ["boot", "sysroot", "etc/selinux"]) mkdirSync(join(tree, name), { recursive: true });
+test("a tree with an SELinux policy is labelled by it, whether its files are small or large", async () => {
+  const files = "etc/selinux/targeted/contexts/files";
+  for (const name of ["boot", "sysroot", files]) mkdirSync(join(tree, name), { recursive: true });
   const config = join(tree, "etc/selinux/config");
+  const labels = async (): Promise<Set<string | undefined>> => {
+    const { status, stdout } = await run("create-dumpfile", "--bootable", tree);
+    expect(status).toBe(0);
+    return new Set(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => /security\.selinux=(\S+)/.exec(line)?.[1]),
+    );
+  };
   writeFileSync(config, "# none\nSELINUX=disabled\n");
-  expect(await run("compute-karg", tree)).toMatchObject({ status: 0 });
-  for (const text of ["SELINUXTYPE=targeted\n", `# ${"long ".repeat(50)}\n selinuxtype = mls \n`]) {
+  expect(await labels()).toEqual(new Set([undefined]));
+  for (const text of ["SELINUXTYPE=targeted\n", `# ${"long ".repeat(50)}\n selinuxtype = targeted \n`]) {
     writeFileSync(config, text);
+    rmSync(join(tree, files, "file_contexts"), { force: true });
     for (const argv of [["compute-karg"], ["compute-id", "--bootable"], ["create-image", "--bootable"]]) {
       const { status, stdout, stderr } = await run(...argv, tree);
       expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
-      expect(stderr).toContain("[SELINUX_UNSUPPORTED]");
+      expect(stderr).toContain("[SELINUX_POLICY_INVALID]");
     }
-    expect(await run("compute-id", tree)).toMatchObject({ status: 0 });
+    writeFileSync(join(tree, files, "file_contexts"), `# ${"long ".repeat(50)}\n/.* a:b:c\n/ d:e:f\n`);
+    expect(await labels()).toEqual(new Set(["a:b:c", "d:e:f"]));
+    const { stdout: id } = await run("compute-id", "--bootable", tree);
+    expect(await run("compute-karg", tree)).toMatchObject({ stdout: `composefs.digest=v1-sha256-12:${id}` });
+    expect(await run("create-image", "--bootable", tree)).toMatchObject({ stdout: `sha256:${id}` });
   }
 });
 

@@ -4,6 +4,7 @@ import { OciError } from "../errors.ts";
 import { type ImageConfig, parseConfig } from "../image/config.ts";
 import { readJsonStream } from "../image/json-stream.ts";
 import { type Manifest, parseManifest } from "../image/manifest.ts";
+import { SEAL_LABEL, sealOf } from "../image/seal.ts";
 import { CONTENT_TYPE, configRefName, contentId } from "../streams.ts";
 import type { OciFindingKind } from "./finding.ts";
 
@@ -11,9 +12,6 @@ import type { OciFindingKind } from "./finding.ts";
 export type Report = (kind: OciFindingKind, detail: string) => void;
 
 type Stream = Splitstream & { readonly id: ObjectId };
-
-/** Label by which a config names the EROFS image it was sealed with (oci.md §6.5). */
-const SEAL_LABEL = "containers.composefs.fsverity";
 
 /**
  * Checks everything that an image needs: manifest and config with their digests, layers and their objects, EROFS images.
@@ -177,11 +175,4 @@ function isThere(repository: Repository, id: ObjectId): boolean {
     if (error instanceof ComposefsError) return false;
     throw error;
   }
-}
-
-function sealOf(config: Uint8Array): string | null {
-  const { config: settings } = JSON.parse(Buffer.from(config).toString("utf8")) as { readonly config?: unknown };
-  const labels = (settings as { readonly Labels?: unknown } | null | undefined)?.Labels;
-  const seal = (labels as Readonly<Record<string, unknown>> | null | undefined)?.[SEAL_LABEL];
-  return typeof seal === "string" ? seal : null;
 }

@@ -1,7 +1,7 @@
 import { buildImage, type ErofsVersion, type ObjectId, type Repository } from "@composefs/core";
 import type { ProgressListener } from "../progress.ts";
 import type { WhiteoutOptions } from "../tree/apply-layer.ts";
-import { type LayerRef, layersTree } from "../tree/image-tree.ts";
+import { type LayerRef, layersTree } from "../tree/layers-tree.ts";
 import { linkedImages, wantedFormats } from "./image-refs.ts";
 
 /** Settings of {@link ensureImages}. */

@@ -1,10 +1,14 @@
 import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import type { ProgressListener } from "../progress.ts";
 import { configRefName, contentId } from "../streams.ts";
-import type { LayerRef } from "../tree/image-tree.ts";
+import type { LayerRef } from "../tree/layers-tree.ts";
+import { type EnsuredBootImages, ensureBootImages, expectBootImage } from "./ensure-boot-images.ts";
 import { type EnsuredImages, ensureImages, type ImageOptions } from "./ensure-images.ts";
 import { IMAGE_KEYS, imageRefs } from "./image-refs.ts";
 import { findJsonStream, storeJsonStream } from "./json-stream.ts";
+import { SEAL_LABEL, sealOf } from "./seal.ts";
 import { tagRef } from "./tag-name.ts";
 
 /** An image whose layers are stored. */
@@ -22,6 +26,10 @@ export interface ImageParts {
 export interface FinalizeOptions extends ImageOptions {
   /** Name to give to the image; null or absent for none. */
   readonly tag?: string | null | undefined;
+  /** Make the images to boot as well; default false. */
+  readonly bootable?: boolean | undefined;
+  /** With `bootable`: the one image to boot that is wanted, of whatever format and xattrs. */
+  readonly expectedBootImage?: ObjectId | undefined;
 }
 
 /** What the repository has of an image now. */
@@ -32,6 +40,8 @@ export interface FinalImage {
   readonly manifestId: ObjectId;
   /** EROFS images by format, the repository's default first; none for an artifact. */
   readonly imageIds: ReadonlyMap<ErofsVersion, ObjectId>;
+  /** Images to boot by format, the repository's default first; null unless they were asked for. */
+  readonly bootImages: Pick<EnsuredBootImages, "wanted" | "xattrs"> | null;
   /** Whether any name in the repository changed. */
   readonly changed: boolean;
 }
@@ -41,8 +51,9 @@ export interface FinalImage {
  * disk the names, layers, tag and all, in one go. What is there already is kept, images of other formats too, so that
  * doing it twice changes nothing. Whatever fails, nothing has got a name.
  *
- * @throws as {@link ensureImages}; OciError `REF_INVALID`
- * @see oci.md §3.3, §11.3
+ * @throws as {@link ensureImages}; OciError `REF_INVALID`; with `bootable` as {@link ensureBootImages} and
+ *   {@link expectBootImage}, and OciError `MANIFEST_UNSUPPORTED` of an artifact
+ * @see oci.md §3.3, §6.2, §11.3
  */
 export async function finalizeImage(
   repository: Repository,
@@ -51,22 +62,28 @@ export async function finalizeImage(
 ): Promise<FinalImage> {
   const { kind, manifestDigest, configDigest, layers } = image;
   const { tag = null, onProgress, signal } = options;
+  if (options.bootable) refuseArtifact(image);
   const ref = tag === null ? null : tagRef(tag);
   const present = await findJsonStream(repository, "config", configDigest);
   const configRefs = present?.namedRefs ?? new Map<string, ObjectId>();
   const layerRefs = distinctLayers(layers);
   const images = kind === "container" ? await ensureImages(repository, layers, configRefs, options) : null;
+  const boot = options.bootable ? await bootImagesOf(repository, layers, configRefs, options) : null;
+  if (images !== null) noteBrokenSeal(image.config, [...images.all.values(), ...configRefs.values()], boot, onProgress);
   signal?.throwIfAborted();
   onProgress?.({ type: "stage", stage: "commit" });
   // The reference stores the streams without images first, and its objects stay until a collection (oci.md §3.3).
   if (present === null && images !== null) await storeStreams(repository, image, layerRefs, layerRefs);
 
-  const imageAndBootRefs = images === null ? [] : refsAfterLayers(repository, images, layerRefs, configRefs);
+  const imageAndBootRefs =
+    images === null
+      ? []
+      : refsAfterLayers(repository, images, layerRefs, new Map([...configRefs, ...(boot?.refs ?? [])]));
   const final = await storeStreams(repository, image, layerRefs, [...layerRefs, ...imageAndBootRefs]);
   signal?.throwIfAborted();
   const manifestName = contentId("manifest", manifestDigest);
   const changed = await repository.publish({
-    images: [...(images?.all.values() ?? [])].map((id) => ({ id })),
+    images: [...(images?.all.values() ?? []), ...(boot?.wanted.values() ?? [])].map((id) => ({ id })),
     streams: [
       ...layerRefs.map(([diffId, id]) => ({ contentId: contentId("layer", diffId), id })),
       { contentId: contentId("config", configDigest), id: final.configId },
@@ -74,7 +91,45 @@ export async function finalizeImage(
     ],
     refs: ref === null ? [] : [{ name: ref, contentId: manifestName }],
   });
-  return { ...final, imageIds: images?.wanted ?? new Map(), changed };
+  return { ...final, imageIds: images?.wanted ?? new Map(), bootImages: boot, changed };
+}
+
+/**
+ * An artifact has nothing to boot.
+ *
+ * @throws OciError `MANIFEST_UNSUPPORTED`
+ */
+export function refuseArtifact({ kind, manifestDigest }: Pick<ImageParts, "kind" | "manifestDigest">): void {
+  if (kind === "container") return;
+  throw new OciError("MANIFEST_UNSUPPORTED", `image ${manifestDigest} is an artifact, which cannot be booted`, {
+    details: { manifestDigest },
+    hint: "pull it without --bootable",
+  });
+}
+
+function bootImagesOf(
+  repository: Repository,
+  layers: readonly LayerRef[],
+  configRefs: ReadonlyMap<string, ObjectId>,
+  options: FinalizeOptions,
+): Promise<EnsuredBootImages> {
+  const { expectedBootImage: expected } = options;
+  return expected === undefined
+    ? ensureBootImages(repository, layers, configRefs, options)
+    : expectBootImage(repository, layers, configRefs, expected, options);
+}
+
+/** Tells of an image that says it has another EROFS image than any that was made of it. */
+function noteBrokenSeal(
+  config: Uint8Array,
+  images: readonly ObjectId[],
+  boot: EnsuredBootImages | null,
+  onProgress: ProgressListener | undefined,
+): void {
+  const seal = sealOf(config);
+  const known = seal === null || [...images, ...(boot?.wanted.values() ?? [])].some((id) => id === seal);
+  if (!known)
+    onProgress?.({ type: "note", text: `the image is sealed for another EROFS image: ${SEAL_LABEL} is ${seal}` });
 }
 
 type NamedRef = readonly [name: string, id: ObjectId];

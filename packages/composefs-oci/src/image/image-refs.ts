@@ -1,8 +1,21 @@
-import { ComposefsError, type ErofsFormats, type ErofsVersion, type ObjectId, type Repository } from "@composefs/core";
+import {
+  ComposefsError,
+  type ErofsFormats,
+  type ErofsVersion,
+  type ObjectId,
+  type Repository,
+  type XattrMode,
+} from "@composefs/core";
 
-/** Name of the config stream's reference to an EROFS image; formats 0 and 1 share one (oci.md §3.1). */
-export function imageKey(version: ErofsVersion): string {
-  return version === 2 ? "composefs.image" : "composefs.image.v1";
+/**
+ * Name of the config stream's reference to an EROFS image; formats 0 and 1 share one (oci.md §3.1).
+ *
+ * @param boot xattrs that an image to boot kept; absent for one that is not for booting
+ */
+export function imageKey(version: ErofsVersion, boot?: XattrMode): string {
+  const kind = boot === undefined ? "" : ".boot";
+  const xattrs = boot === "keep-user-xattrs" ? ".xattrs=keep-user-xattrs" : "";
+  return `composefs.image${kind}${version === 2 ? "" : ".v1"}${xattrs}`;
 }
 
 /** Names of the references to EROFS images, in the order a config's stream has them. */
@@ -16,19 +29,22 @@ export function wantedFormats({ default: main, extra }: ErofsFormats, only?: Ero
 /**
  * References to images for a config's stream. Where formats 0 and 1 are both there, the one the repository prefers gets
  * the name (oci.md §11.3).
+ *
+ * @param boot as in {@link imageKey}
  */
 export function imageRefs(
   images: ReadonlyMap<ErofsVersion, ObjectId>,
   formats: ErofsFormats,
+  boot?: XattrMode,
 ): (readonly [key: string, id: ObjectId])[] {
   const byPreference = new Set([...wantedFormats(formats), ...images.keys()]);
   const refs = new Map<string, ObjectId>();
   for (const version of byPreference) {
     const id = images.get(version);
-    const key = imageKey(version);
+    const key = imageKey(version, boot);
     if (id !== undefined && !refs.has(key)) refs.set(key, id);
   }
-  return IMAGE_KEYS.flatMap((key) => {
+  return [imageKey(2, boot), imageKey(1, boot)].flatMap((key) => {
     const id = refs.get(key);
     return id === undefined ? [] : [[key, id] as const];
   });
@@ -42,24 +58,29 @@ export function imageFormat(bytes: Uint8Array): ErofsVersion | null {
   return version === 0 || version === 1 || version === 2 ? version : null;
 }
 
-/** The images a config's stream names that are there and whole, by format. */
+/**
+ * The images a config's stream names that are there and whole, by format.
+ *
+ * @param boot as in {@link imageKey}
+ */
 export async function linkedImages(
   repository: Repository,
   configRefs: ReadonlyMap<string, ObjectId>,
+  boot?: XattrMode,
 ): Promise<Map<ErofsVersion, ObjectId>> {
   const images = new Map<ErofsVersion, ObjectId>();
-  for (const key of IMAGE_KEYS) {
+  for (const key of [imageKey(2, boot), imageKey(1, boot)]) {
     const id = configRefs.get(key);
     const bytes = id === undefined ? null : await readSound(repository, id);
     if (id === undefined || bytes === null) continue;
     const format = imageFormat(bytes);
-    if (format !== null && imageKey(format) === key) images.set(format, id);
+    if (format !== null && imageKey(format, boot) === key) images.set(format, id);
   }
   return images;
 }
 
 /** An object's content; null when it is missing or damaged, so that a pull puts it right. */
-async function readSound(repository: Repository, id: ObjectId): Promise<Uint8Array | null> {
+export async function readSound(repository: Repository, id: ObjectId): Promise<Uint8Array | null> {
   try {
     return await repository.objects.read(id);
   } catch (error) {

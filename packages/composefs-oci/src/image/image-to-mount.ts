@@ -1,7 +1,7 @@
 import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
 import { OciError } from "../errors.ts";
 import { openImage } from "./image.ts";
-import { IMAGE_KEYS, imageFormat, imageKey } from "./image-refs.ts";
+import { imageFormat, imageKey } from "./image-refs.ts";
 
 /** Which of an image's EROFS images to take. */
 export interface ImageToMountOptions {
@@ -29,10 +29,10 @@ export async function imageToMount(
       details: { manifestDigest },
     });
   }
-  const preferred = imageKey(erofsVersion ?? repository.erofs.default);
-  const keys = erofsVersion === undefined ? new Set([preferred, ...IMAGE_KEYS]) : [preferred];
-  for (const key of keys) {
-    const id = configRefs.get(bootable ? key.replace("composefs.image", "composefs.image.boot") : key);
+  const versions = erofsVersion === undefined ? new Set([repository.erofs.default, 2, 1] as const) : [erofsVersion];
+  const modes = bootable ? (["allowlist-only", "keep-user-xattrs"] as const) : [undefined];
+  for (const key of modes.flatMap((mode) => [...versions].map((version) => imageKey(version, mode)))) {
+    const id = configRefs.get(key);
     if (id === undefined) continue;
     if (erofsVersion === undefined || imageFormat(await repository.objects.read(id)) === erofsVersion) return id;
   }

@@ -4,7 +4,7 @@ import pLimit from "p-limit";
 import { digestOf, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
-import { type FinalizeOptions, finalizeImage } from "../image/finalize-image.ts";
+import { type FinalImage, type FinalizeOptions, finalizeImage, refuseArtifact } from "../image/finalize-image.ts";
 import { type Manifest, parseManifest } from "../image/manifest.ts";
 import { tagRef } from "../image/tag-name.ts";
 import { addStats, emptyStats, type ImportStats } from "../import-stats.ts";
@@ -27,6 +27,8 @@ export interface PullResult {
   readonly configId: ObjectId;
   /** EROFS images by format, the repository's default first; none for an artifact. */
   readonly imageIds: ReadonlyMap<ErofsVersion, ObjectId>;
+  /** Images to boot; null unless they were asked for. */
+  readonly bootImages: FinalImage["bootImages"];
   readonly tag: string | null;
   /** Whether any name in the repository changed; false when everything was there already. */
   readonly changed: boolean;
@@ -63,6 +65,7 @@ export async function importImage(
   const manifest = parseManifest(source.manifest);
   const manifestDigest = digestOf(source.manifest);
   const configDigest = manifest.config.digest;
+  if (options.bootable) refuseArtifact({ kind: manifest.kind, manifestDigest });
   checkConfig(source.config, configDigest);
   checkLayers(source, manifest);
 

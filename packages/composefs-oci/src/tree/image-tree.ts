@@ -1,35 +1,14 @@
-import {
-  type ByteString,
-  createDirectory,
-  type Directory,
-  isDirectory,
-  type ObjectId,
-  prepareBootTree,
-  prepareTree,
-  type Repository,
-  type TreeNode,
-  type XattrMode,
-} from "@composefs/core";
-import type { OciDigest } from "../digest.ts";
+import type { Directory, Repository } from "@composefs/core";
 import { OciError } from "../errors.ts";
 import type { OciImage } from "../image/image.ts";
-import { CONTENT_TYPE, contentId } from "../streams.ts";
-import { applyLayer, type WhiteoutOptions } from "./apply-layer.ts";
+import { contentId } from "../streams.ts";
+import { bootTree } from "./boot-tree.ts";
+import { type LayerRef, type LayersTreeOptions, layersTree } from "./layers-tree.ts";
 
 /** Settings of {@link imageTree}. */
-export interface ImageTreeOptions extends WhiteoutOptions {
-  /** Which extended attributes stay; default `allowlist-only`. */
-  readonly xattrs?: XattrMode | undefined;
-  /** Empty `/boot` and `/sysroot`, as for an image that is booted; default false. */
+export interface ImageTreeOptions extends LayersTreeOptions {
+  /** As for an image that is booted: `/boot` and `/sysroot` empty, SELinux labels by the tree's policy; default false. */
   readonly bootable?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A stored layer of an image. */
-export interface LayerRef {
-  readonly diffId: OciDigest;
-  /** Its splitstream. */
-  readonly id: ObjectId;
 }
 
 /**
@@ -37,7 +16,7 @@ export interface LayerRef {
  * an EROFS image.
  *
  * @throws OciError `MANIFEST_UNSUPPORTED` an artifact; `MANIFEST_INVALID` a layer the config's stream does not name;
- *   errors as {@link layersTree}
+ *   errors as {@link layersTree} and, with `bootable`, {@link bootTree}
  * @see oci.md §4
  */
 export async function imageTree(
@@ -45,64 +24,30 @@ export async function imageTree(
   image: OciImage,
   options: ImageTreeOptions = {},
 ): Promise<Directory> {
+  const layers = imageLayers(image);
+  return options.bootable
+    ? (await bootTree(repository, layers, options)).root
+    : await layersTree(repository, layers, options);
+}
+
+/**
+ * The layers of a container image in the order of its config's diff_ids.
+ *
+ * @throws OciError `MANIFEST_UNSUPPORTED` an artifact; `MANIFEST_INVALID` a layer the config's stream does not name
+ */
+export function imageLayers(image: OciImage): LayerRef[] {
   const { config, configRefs, configDigest, manifestDigest } = image;
   if (config === null) {
     throw new OciError("MANIFEST_UNSUPPORTED", `image ${manifestDigest} is an artifact, which has no file tree`, {
       details: { manifestDigest },
     });
   }
-  const layers = config.diffIds.map((diffId) => {
+  return config.diffIds.map((diffId) => {
     const id = configRefs.get(diffId);
     if (id !== undefined) return { diffId, id };
     throw new OciError("MANIFEST_INVALID", `${contentId("config", configDigest)} has no reference to layer ${diffId}`, {
       details: { configDigest, layer: diffId },
       hint: "pull the image again",
     });
-  });
-  return layersTree(repository, layers, options);
-}
-
-/**
- * As {@link imageTree}, of layers in the order of the config's diff_ids; a repeated one counts as often as it is there.
- *
- * @throws OciError `LAYER_UNSUPPORTED` a layer that is no tar, or an entry that does not fit the tree;
- *   `MANIFEST_UNSUPPORTED` `bootable` and an SELinux policy; ComposefsError
- *   `TREE_INVALID` no `/usr`, or with `bootable` no `/boot` or `/sysroot`, `STREAM_CORRUPT`, `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`; rejects with `signal.reason`
- */
-export async function layersTree(
-  repository: Repository,
-  layers: readonly LayerRef[],
-  options: ImageTreeOptions = {},
-): Promise<Directory> {
-  const root = createDirectory();
-  for (const { diffId, id } of layers) {
-    options.signal?.throwIfAborted();
-    const stream = await repository.openStreamObject(id, contentId("layer", diffId));
-    if (stream.type !== CONTENT_TYPE.layer) {
-      throw new OciError("LAYER_UNSUPPORTED", `layer ${diffId} is no tar: its content type is '${stream.type}'`, {
-        details: { layer: diffId, type: stream.type },
-        hint: "only layers of a tar media type make a file tree",
-      });
-    }
-    applyLayer(root, { diffId, stream }, options);
-  }
-  prepareTree(root, { xattrs: options.xattrs ?? "allowlist-only" });
-  if (options.bootable) {
-    refuseSelinux(root);
-    prepareBootTree(root);
-  }
-  return root;
-}
-
-// Without a policy nothing is labelled, and the labels of the layers are gone with the other xattrs (oci.md §6.1).
-function refuseSelinux(root: Directory): void {
-  let node: TreeNode | undefined = root;
-  for (const name of ["etc", "selinux", "config"]) {
-    node = node !== undefined && isDirectory(node) ? node.entries.get(name as ByteString) : undefined;
-  }
-  if (node === undefined) return;
-  throw new OciError("MANIFEST_UNSUPPORTED", "a bootable image with /etc/selinux/config needs SELinux labels", {
-    details: { path: "/etc/selinux/config" },
-    hint: "labels by a policy are not supported yet",
   });
 }

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { digestOf, type OciDigest } from "../../src/digest.ts";
 import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
 import { storeTarLayer } from "../../src/layer/import-layer.ts";
-import { type LayerRef, layersTree } from "../../src/tree/image-tree.ts";
+import { bootTree } from "../../src/tree/boot-tree.ts";
+import { type LayerRef, layersTree } from "../../src/tree/layers-tree.ts";
 import { outline } from "./outline.ts";
 import { dir, file, type TestEntry, tarBytes } from "./tar-builder.ts";
 
@@ -50,7 +51,7 @@ test("a layer that comes twice is applied twice", async () => {
 });
 
 test("a tree to boot has nothing in /boot", async () => {
-  const tree = await layersTree(repository, [await store(SYSTEM)], { bootable: true });
+  const { root: tree } = await bootTree(repository, [await store(SYSTEM)]);
   expect(outline(tree)).toEqual(["/boot/", "/run/", "/sysroot/", "/usr/"]);
 });
 
@@ -58,12 +59,12 @@ test.each<[string, TestEntry[], string]>([
   ["without /boot", [dir("usr"), dir("sysroot")], "TREE_INVALID"],
   ["without /sysroot", [dir("usr"), dir("boot")], "TREE_INVALID"],
   [
-    "with an SELinux policy",
-    [...SYSTEM, dir("etc"), dir("etc/selinux"), file("etc/selinux/config")],
-    "MANIFEST_UNSUPPORTED",
+    "without the SELinux policy it names",
+    [...SYSTEM, dir("etc"), dir("etc/selinux"), file("etc/selinux/config", "SELINUXTYPE=t\n")],
+    "SELINUX_POLICY_INVALID",
   ],
 ])("there is no tree to boot %s", async (_, entries, code) => {
-  await expect(layersTree(repository, [await store(entries)], { bootable: true })).rejects.toMatchObject({ code });
+  await expect(bootTree(repository, [await store(entries)])).rejects.toMatchObject({ code });
 });
 
 test("refuses a layer that is no tar", async () => {

@@ -8,6 +8,8 @@ import { printable } from "../../render/printable.ts";
 import { createProgress, type ProgressMode } from "../../render/progress.ts";
 import { formatStatistics, statisticsJson } from "../../render/statistics.ts";
 import { withRepository } from "../../repository.ts";
+import { UsageError } from "../../usage-error.ts";
+import { objectIdArgument } from "./tree-arguments.ts";
 
 interface PullArguments {
   readonly json?: true;
@@ -16,6 +18,8 @@ interface PullArguments {
   readonly verify?: "crc" | "diffid" | "none";
   readonly localFetch?: "auto" | "zerocopy";
   readonly compatWhiteouts?: true;
+  readonly bootable?: true;
+  readonly expectedDigest?: string;
   readonly quiet?: true;
   readonly progress?: ProgressMode;
 }
@@ -39,11 +43,20 @@ export function addOciPull(parent: Command, context: Context): void {
     )
     .addOption(valueOption("--local-fetch <how>", "zerocopy: as --zero-copy", ["auto", "zerocopy"]).hideHelp())
     .option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer")
+    .option("--bootable", "make the image to boot as well: /boot and /sysroot empty, SELinux labels set")
+    .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing")
     .option("-q, --quiet", "show no progress")
     .addOption(valueOption("--progress <how>", "how to show progress (default: auto)", ["auto", "plain", "json"]))
     .action((image: string, name: string | undefined, options: PullArguments) =>
       withRepository(context.globals(), async (repository) => {
         const { pull } = await import("@composefs/oci");
+        const { expectedDigest } = options;
+        if (expectedDigest !== undefined && !options.bootable)
+          throw new UsageError("--expected-digest needs --bootable");
+        const expectedBootImage =
+          expectedDigest === undefined
+            ? undefined
+            : await objectIdArgument(repository, expectedDigest.toLowerCase(), "--expected-digest");
         const progress = await createProgress(context.stderr, options.progress ?? "auto", options.quiet ?? false);
         let result: PullResult;
         try {
@@ -54,25 +67,35 @@ export function addOciPull(parent: Command, context: Context): void {
             zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
             erofsVersion: chosenVersion(context.globals()),
             compatWhiteouts: options.compatWhiteouts ?? false,
+            bootable: options.bootable ?? false,
+            expectedBootImage,
             onProgress: progress.onProgress,
           });
         } finally {
           progress.stop();
         }
         if (options.json) await context.output.writeJson(resultJson(result, repository.erofs));
-        else await context.output.write(resultText(result));
+        else await context.output.write(resultText(result, expectedDigest !== undefined));
       }),
     );
 }
 
-function resultText(result: PullResult): string {
+function resultText(result: PullResult, expected: boolean): string {
   const lines = [
     `manifest ${result.manifestDigest}`,
     `config   ${result.configDigest}`,
     `verity   ${result.manifestId}`,
   ];
   if (result.tag !== null) lines.push(`tagged   ${printable(result.tag)}`);
-  return `${lines.join("\n")}\n${formatStatistics(result.stats)}`;
+  return `${lines.join("\n")}\n${formatStatistics(result.stats)}${bootImageLine(result, expected)}`;
+}
+
+function bootImageLine({ bootImages }: PullResult, expected: boolean): string {
+  const [main] = bootImages?.wanted ?? [];
+  if (main === undefined) return "";
+  const [version, id] = main;
+  const how = expected ? ` (xattr-mode=${bootImages?.xattrs}, format-version=V${version})` : "";
+  return `Boot image: ${id}${how}\n`;
 }
 
 function resultJson(result: PullResult, erofs: ErofsFormats): object {
@@ -85,7 +108,7 @@ function resultJson(result: PullResult, erofs: ErofsFormats): object {
     config_verity: result.configId,
     tag: result.tag,
     image: image ?? null,
-    boot_image: null,
+    boot_image: [...(result.bootImages?.wanted.values() ?? [])][0] ?? null,
     changed: result.changed,
     stats: statisticsJson(result.stats),
   };

@@ -1,5 +1,4 @@
 import type { Directory, ObjectId, Repository, XattrMode } from "@composefs/core";
-import type { OciImage } from "@composefs/oci";
 import type { Command } from "commander";
 import { valueOption } from "../../options.ts";
 import { UsageError } from "../../usage-error.ts";
@@ -16,7 +15,7 @@ export function addTreeArguments(command: Command): Command {
   return command
     .argument("<image>", "tag, refs/…, @digest of the manifest or config, or at least 8 digits of the manifest's")
     .argument("[verity]", "id of the config's splitstream, which it must have then")
-    .option("--bootable", "prepare it for booting: /boot and /sysroot are empty")
+    .option("--bootable", "prepare it for booting: /boot and /sysroot are empty, SELinux labels set")
     .addOption(
       valueOption("--xattrs <which>", "xattrs to keep (default: allowlist-only)", [
         "allowlist-only",
@@ -38,11 +37,26 @@ export async function treeOfImage(
   options: TreeArguments,
 ): Promise<Directory> {
   const { imageTree, openImage } = await import("@composefs/oci");
-  const expected = verity === undefined ? null : await objectIdArgument(repository, verity, "[verity]");
-  const image = await openImage(repository, name);
-  // With a tag it is accepted for the sake of scripts, and says nothing (oci.md §5).
-  if (expected !== null && name.startsWith("@")) await checkConfigId(image, expected);
-  return imageTree(repository, image, options);
+  if (verity !== undefined) await checkConfigId(repository, name, verity);
+  return imageTree(repository, await openImage(repository, name), options);
+}
+
+/**
+ * Checks the id that an argument says the config's splitstream of an image has. With a tag it is accepted for the sake of
+ * scripts, and says nothing (oci.md §5).
+ *
+ * @throws UsageError malformed `verity`; OciError `IMAGE_NOT_FOUND` the id is another; as `openImage`
+ */
+export async function checkConfigId(repository: Repository, name: string, verity: string): Promise<void> {
+  const expected = await objectIdArgument(repository, verity, "[verity]");
+  if (!name.startsWith("@")) return;
+  const { OciError, openImage } = await import("@composefs/oci");
+  const { configDigest, configId } = await openImage(repository, name);
+  if (configId === expected) return;
+  throw new OciError("IMAGE_NOT_FOUND", `the splitstream of config ${configDigest} is ${configId}, not ${expected}`, {
+    details: { configDigest, configId, expected },
+    hint: "leave the second argument out",
+  });
 }
 
 /** An argument that must be an object's id, with or without the hash before it. @throws UsageError */
@@ -54,13 +68,4 @@ export async function objectIdArgument({ hash }: Repository, text: string, name:
     if (error instanceof ComposefsError) throw new UsageError(`${name}: ${error.message}`);
     throw error;
   }
-}
-
-async function checkConfigId({ configDigest, configId }: OciImage, expected: ObjectId): Promise<void> {
-  if (configId === expected) return;
-  const { OciError } = await import("@composefs/oci");
-  throw new OciError("IMAGE_NOT_FOUND", `the splitstream of config ${configDigest} is ${configId}, not ${expected}`, {
-    details: { configDigest, configId, expected },
-    hint: "leave the second argument out",
-  });
 }
