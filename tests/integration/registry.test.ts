@@ -75,7 +75,7 @@ describe.skipIf(requires("docker-registry", "skopeo") !== null).each(KINDS)("a r
     expect(sha256(readFileSync(join(back, "manifest.json")))).toBe(layout.manifest.digest);
     const files = readdirSync(back).filter((file) => /^[0-9a-f]{64}$/.test(file));
     expect(files.map((file) => `sha256:${file}`).sort()).toEqual([...new Set(digestsOf(layout))].sort());
-    for (const file of files) expect(readFileSync(join(back, file))).toEqual(layout.blob(`sha256:${file}`));
+    for (const file of files) expect(sha256(readFileSync(join(back, file)))).toBe(`sha256:${file}`);
   });
 
   test("a blob of 20 MB goes there and back", async () => {
@@ -175,7 +175,7 @@ async function expectEqual(source: BlobSource, layout: Layout): Promise<void> {
     expect(others).toEqual([]);
     expect(Buffer.from(await source.readManifest(candidate as Descriptor))).toEqual(layout.blob(digest));
     for (const descriptor of blobsOf(layout)) {
-      expect(await collect(source.readBlob(descriptor))).toEqual(layout.blob(descriptor.digest));
+      expect(sha256(await collect(source.readBlob(descriptor)))).toBe(descriptor.digest);
     }
     expect(await source.readReferrers?.(layout.manifest)).toEqual([]);
   } finally {

@@ -168,19 +168,22 @@ class Response implements HttpResponse {
     const { idleMs, signal } = this.#request;
     const clock = new IdleClock(idleMs, () => this.#incoming.destroy(new IdleError(idleMs)));
     const pieces = this.#incoming[Symbol.asyncIterator]();
+    let ended = false;
     try {
       for (;;) {
         clock.start();
         const next = await pieces.next();
         clock.pause();
-        if (next.done === true) return;
+        signal.throwIfAborted();
+        ended = next.done === true;
+        if (ended) return;
         yield next.value as Uint8Array;
       }
     } catch (error) {
       throw signal.aborted ? signal.reason : error;
     } finally {
       clock.stop();
-      if (!this.#incoming.complete) this.#incoming.destroy();
+      if (!ended) this.#incoming.destroy();
     }
   }
 }
