@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BlobSource, type Descriptor, OciError, openRegistrySink, openRegistrySource } from "@composefs/oci";
@@ -141,6 +143,11 @@ describe.skipIf(requires("docker-registry", "skopeo") !== null).each(KINDS)("a r
     const source = await openRegistrySource(reference, { environment: { env } });
     expect(await codeOf(source.candidates())).toBe("TRANSPORT");
     await source.close();
+    const vouched = { ...env, SSL_CERT_FILE: registry.caFile as string };
+    await expectEqual(
+      await openRegistrySource(reference, { environment: { env: vouched } }),
+      layouts.get("artifact") as Layout,
+    );
     const registries = join(dir, "insecure.conf");
     writeFileSync(registries, `[[registry]]\nlocation = "${registry.host}"\ninsecure = true\n`);
     const insecure = { ...env, CONTAINERS_REGISTRIES_CONF: registries };
@@ -159,6 +166,61 @@ describe.skipIf(requires("docker-registry", "skopeo") !== null).each(KINDS)("a r
     });
     expect(await codeOf(source.candidates())).toBe("TRANSPORT");
     await source.close();
+  });
+});
+
+describe.skipIf(requires("docker-registry", "skopeo") !== null)("a registry by HTTPS", () => {
+  let registry: TestRegistry;
+  const reference = (host: string): string => `docker://${host}/pushed/artifact:v1`;
+
+  beforeAll(async () => {
+    registry = await startRegistry({ tls: true, clientCertificates: true });
+    const layout = layouts.get("artifact") as Layout;
+    const sink = await openRegistrySink(reference(registry.host), { environment: { env: registry.env() } });
+    for (const descriptor of blobsOf(layout)) await sink.putBlob(inPieces(layout.blob(descriptor.digest)), descriptor);
+    await sink.putManifest(layout.manifest, layout.blob(layout.manifest.digest));
+    await sink.close();
+  });
+  afterAll(() => registry?.stop());
+
+  test("that wants a certificate of its clients", async () => {
+    const env = registry.env();
+    const source = await openRegistrySource(reference(registry.host), { environment: { env } });
+    await expectEqual(source, layouts.get("artifact") as Layout);
+    rmSync(join(env.HOME as string, ".config/containers/certs.d", registry.host, "client.cert"));
+    const without = await openRegistrySource(reference(registry.host), {
+      environment: { env },
+      timing: { backoffMs: 1 },
+    });
+    expect(await codeOf(without.candidates())).toBe("TRANSPORT");
+    await without.close();
+  });
+
+  test("by way of a proxy", async () => {
+    const port = Number(registry.host.split(":")[1]);
+    const asked: string[] = [];
+    const proxy = createServer().on("connect", (request, socket) => {
+      asked.push(`${request.method} ${request.url}`);
+      const upstream = connect(port, "127.0.0.1", () => {
+        socket.write("HTTP/1.1 200 OK\r\n\r\n");
+        upstream.pipe(socket).pipe(upstream);
+      });
+      upstream.on("error", () => socket.destroy());
+      socket.on("error", () => upstream.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const own = registry.env();
+    const certs = join(own.HOME as string, ".config/containers/certs.d");
+    renameSync(join(certs, registry.host), join(certs, "registry.test"));
+    const env = { ...own, https_proxy: `127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+    try {
+      const source = await openRegistrySource(reference("registry.test"), { environment: { env } });
+      await expectEqual(source, layouts.get("artifact") as Layout);
+      expect([...new Set(asked)]).toEqual(["CONNECT registry.test:443"]);
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
   });
 });
 

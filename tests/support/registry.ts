@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,8 +8,10 @@ import { run } from "./run.ts";
 
 /** What {@link startRegistry} sets up. */
 export interface RegistryOptions {
-  /** HTTPS with a certificate for `localhost` of an authority made for this registry. */
+  /** HTTPS with a certificate for `localhost` and `registry.test`, of an authority made for this registry. */
   readonly tls?: boolean;
+  /** With `tls`: only for clients with a certificate of that authority. */
+  readonly clientCertificates?: boolean;
   /** Only for {@link REGISTRY_USER}. */
   readonly auth?: boolean;
 }
@@ -36,16 +38,20 @@ export const REGISTRY_USER = { user: "alice", password: "s3cret:with colon" } as
 const HTPASSWD = "alice:$2b$05$abcdefghijklmnopqrstuuOb/B27OpVc3Bt3QXIepIr2DUn/DCZNi\n";
 
 /** Starts Debian's docker-registry on a free port of loopback, with an empty storage. */
-export async function startRegistry({ tls = false, auth = false }: RegistryOptions = {}): Promise<TestRegistry> {
+export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
+  const { tls = false, clientCertificates = false, auth = false } = options;
   const dir = mkdtempSync(join(tmpdir(), "registry-"));
   const port = await freePort();
   const host = `localhost:${port}`;
-  const certificate = tls ? makeCertificate(dir) : null;
+  const caFile = tls ? makeAuthority(dir) : null;
+  const server =
+    caFile === null ? {} : { tls: { ...makeCertificate(dir, "server"), ...clientCas(caFile, clientCertificates) } };
+  if (clientCertificates) makeCertificate(dir, "client");
   const config = {
     version: 0.1,
     log: { level: "error", accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(dir, "storage") }, delete: { enabled: true } },
-    http: { addr: `127.0.0.1:${port}`, ...(certificate === null ? {} : { tls: certificate.server }) },
+    http: { addr: `127.0.0.1:${port}`, ...server },
     ...(auth ? { auth: { htpasswd: { realm: "test", path: write(dir, "htpasswd", HTPASSWD) } } } : {}),
   };
   // JSON is YAML.
@@ -53,8 +59,8 @@ export async function startRegistry({ tls = false, auth = false }: RegistryOptio
   const child = spawn("docker-registry", ["serve", configFile], { stdio: "ignore" });
   const registry: TestRegistry = {
     host,
-    caFile: certificate?.caFile ?? null,
-    env: ({ anonymous = false } = {}) => environment(dir, host, registry.caFile, auth && !anonymous),
+    caFile,
+    env: ({ anonymous = false } = {}) => environment(dir, host, caFile, auth && !anonymous),
     stop: async () => {
       await end(child);
       rmSync(dir, { recursive: true });
@@ -75,7 +81,9 @@ function environment(dir: string, host: string, caFile: string | null, auth: boo
   if (caFile !== null) {
     const certs = join(home, ".config/containers/certs.d", host);
     mkdirSync(certs, { recursive: true });
-    run("cp", [caFile, join(certs, "ca.crt")]);
+    for (const name of ["ca.crt", "client.cert", "client.key"]) {
+      if (existsSync(join(dir, name))) copyFileSync(join(dir, name), join(certs, name));
+    }
   }
   const encoded = Buffer.from(`${REGISTRY_USER.user}:${REGISTRY_USER.password}`).toString("base64");
   return {
@@ -86,18 +94,28 @@ function environment(dir: string, host: string, caFile: string | null, auth: boo
   };
 }
 
-/** An authority, and a certificate of it for `localhost`. */
-function makeCertificate(dir: string): { caFile: string; server: { certificate: string; key: string } } {
-  const [caKey, caFile, key, request, certificate] = ["ca.key", "ca.crt", "tls.key", "tls.csr", "tls.crt"].map((name) =>
-    join(dir, name),
-  ) as [string, string, string, string, string];
-  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  run("openssl", ["req", "-x509", ...newKey, "-days", "2", "-subj", "/CN=test", "-keyout", caKey, "-out", caFile]);
-  run("openssl", ["req", ...newKey, "-subj", "/CN=localhost", "-keyout", key, "-out", request]);
-  const extensions = write(dir, "tls.ext", "subjectAltName=DNS:localhost");
-  const signing = ["-CA", caFile, "-CAkey", caKey, "-CAcreateserial", "-days", "2", "-extfile", extensions];
-  run("openssl", ["x509", "-req", "-in", request, ...signing, "-out", certificate]);
-  return { caFile, server: { certificate, key } };
+const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+
+/** Makes `ca.crt` and its key. */
+function makeAuthority(dir: string): string {
+  const [key, certificate] = [join(dir, "ca.key"), join(dir, "ca.crt")];
+  run("openssl", ["req", "-x509", ...NEW_KEY, "-days", "2", "-subj", "/CN=test", "-keyout", key, "-out", certificate]);
+  return certificate;
+}
+
+/** Makes a certificate of that authority, `NAME.cert` and `NAME.key`. */
+function makeCertificate(dir: string, name: string): { certificate: string; key: string } {
+  const [key, request, certificate] = [join(dir, `${name}.key`), join(dir, `${name}.csr`), join(dir, `${name}.cert`)];
+  run("openssl", ["req", ...NEW_KEY, "-subj", "/CN=localhost", "-keyout", key, "-out", request]);
+  const extensions = write(dir, "tls.ext", "subjectAltName=DNS:localhost,DNS:registry.test");
+  const authority = ["-CA", join(dir, "ca.crt"), "-CAkey", join(dir, "ca.key"), "-CAcreateserial"];
+  const files = ["-in", request, "-out", certificate, "-extfile", extensions];
+  run("openssl", ["x509", "-req", ...authority, "-days", "2", ...files]);
+  return { certificate, key };
+}
+
+function clientCas(caFile: string, wanted: boolean): { clientcas?: string[] } {
+  return wanted ? { clientcas: [caFile] } : {};
 }
 
 function write(dir: string, name: string, content: string): string {

@@ -5,7 +5,7 @@ import { shownUrl } from "./response-error.ts";
 const CERTIFICATE =
   /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_ALTNAME_INVALID|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH)/;
 /** Errors that the next attempt would meet again. */
-const FINAL = /^(?:HPE_|ERR_SSL_|EPROTO$|ERR_TLS_|ERR_INVALID_)/;
+const FINAL = /^(?:HPE_|ERR_SSL_|EPROTO$|EPROXY$|ERR_TLS_|ERR_INVALID_)/;
 /** Errors of a place that is not there at all. */
 const ABSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH"]);
 
@@ -45,6 +45,7 @@ function hintFor(code: string | null, { host, protocol }: URL): string | undefin
   if ((code === "EPROTO" || code.startsWith("ERR_SSL_")) && protocol === "https:") {
     return `if the registry speaks plain HTTP, set ${insecure}`;
   }
+  if (code === "EPROXY") return "see https_proxy and no_proxy in the environment";
   if (code === "ENOTFOUND") return "check the registry's name, and the network";
   if (code === "ECONNREFUSED") return "check the registry's name and port, and whether it runs";
   return "check the network, and try again";

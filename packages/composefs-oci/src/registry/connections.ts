@@ -1,7 +1,9 @@
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
+import { Agent as HttpAgent, request as httpRequest, type RequestOptions } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { SecureContext } from "node:tls";
 import { OciError } from "../errors.ts";
+import { type ProxyEnvironment, proxyAuthorization, proxyFor } from "./proxy.ts";
+import { TunnelAgent } from "./tunnel-agent.ts";
 
 /** How the connections of a registry are made. */
 export interface ConnectionOptions {
@@ -9,30 +11,45 @@ export interface ConnectionOptions {
   readonly secureContext: SecureContext;
   /** Whether a certificate that nobody vouches for will do. */
   readonly insecure: boolean;
+  /** Names proxies. */
+  readonly env: ProxyEnvironment;
 }
 
-/** Connections to a registry and to the places it refers to; kept alive until closed. */
-export class Connections {
-  readonly #agents: readonly (HttpAgent | HttpsAgent)[];
-  readonly #closing = new AbortController();
-  readonly #http: readonly [kept: HttpAgent, single: HttpAgent];
-  readonly #https: readonly [kept: HttpsAgent, single: HttpsAgent];
+/** How a request gets to its place. */
+export interface Route {
+  readonly send: typeof httpRequest;
+  readonly options: RequestOptions;
+  /** To be sent along. */
+  readonly headers: Readonly<Record<string, string>>;
+}
 
-  constructor({ secureContext, insecure }: ConnectionOptions) {
-    const tls = { secureContext, rejectUnauthorized: !insecure };
-    this.#http = [new HttpAgent({ keepAlive: true }), new HttpAgent()];
-    this.#https = [new HttpsAgent({ keepAlive: true, ...tls }), new HttpsAgent(tls)];
-    this.#agents = [...this.#http, ...this.#https];
+/** Connections to a registry and to the places it refers to, by way of a proxy where one is set; kept until closed. */
+export class Connections {
+  readonly #options: ConnectionOptions;
+  readonly #agents = new Map<string, HttpAgent>();
+  readonly #closing = new AbortController();
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
   }
 
   /**
-   * The agent for a request.
+   * The way to a place.
    *
-   * @param single whether the connection serves this request alone: one that was kept may turn out dead, which is fatal
-   *   to a body that cannot be sent twice
+   * @param single whether the connection serves one request alone: a connection that was kept may turn out dead, which
+   *   is fatal to a body that cannot be sent twice
    */
-  agent(url: URL, single: boolean): HttpAgent | HttpsAgent {
-    return (url.protocol === "https:" ? this.#https : this.#http)[single ? 1 : 0];
+  route(url: URL, single: boolean): Route {
+    const proxy = proxyFor(url, this.#options.env);
+    const tls = url.protocol === "https:";
+    if (proxy === null || tls) {
+      const options = { ...target(url), path: url.pathname + url.search, agent: this.#agent(tls, proxy, single) };
+      return { send: tls ? httpsRequest : httpRequest, options, headers: {} };
+    }
+    const agent = this.#agent(proxy.protocol === "https:", null, single);
+    const send = proxy.protocol === "https:" ? httpsRequest : httpRequest;
+    const options = { ...target(proxy), path: url.href, agent };
+    return { send, options, headers: { host: url.host, ...proxyAuthorization(proxy) } };
   }
 
   /** Ends with `signal`, or when the connections are closed. */
@@ -43,6 +60,25 @@ export class Connections {
   /** Ends what is under way and closes all sockets. */
   close(): void {
     this.#closing.abort(new OciError("TRANSPORT", "the connection to the registry was closed"));
-    for (const agent of this.#agents) agent.destroy();
+    for (const agent of this.#agents.values()) agent.destroy();
   }
+
+  #agent(tls: boolean, proxy: URL | null, single: boolean): HttpAgent {
+    const key = `${tls} ${proxy?.href} ${single}`;
+    const agent = this.#agents.get(key) ?? this.#newAgent(tls, proxy, !single);
+    this.#agents.set(key, agent);
+    return agent;
+  }
+
+  #newAgent(tls: boolean, proxy: URL | null, keepAlive: boolean): HttpAgent {
+    const { secureContext, insecure } = this.#options;
+    const options = { keepAlive, secureContext, rejectUnauthorized: !insecure };
+    if (!tls) return new HttpAgent({ keepAlive });
+    return proxy === null ? new HttpsAgent(options) : new TunnelAgent(proxy, options, this.#closing.signal);
+  }
+}
+
+function target({ hostname, port, protocol }: URL): RequestOptions {
+  // Brackets are for URLs alone.
+  return { protocol, hostname: hostname.replace(/^\[|\]$/g, ""), ...(port === "" ? {} : { port }) };
 }

@@ -1,5 +1,4 @@
-import { type ClientRequest, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Connections } from "./connections.ts";
 import { IdleClock } from "./idle-clock.ts";
 
@@ -59,11 +58,12 @@ export function sendHttp(connections: Connections, request: HttpRequest): Promis
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
     const streamed = body !== undefined && !(body instanceof Uint8Array);
-    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const outgoing = send(url, {
+    const route = connections.route(url, streamed);
+    const length = body instanceof Uint8Array ? { "content-length": body.length } : {};
+    const outgoing = route.send({
+      ...route.options,
       method,
-      headers: { ...request.headers, ...(body instanceof Uint8Array ? { "content-length": body.length } : {}) },
-      agent: connections.agent(url, streamed),
+      headers: { ...request.headers, ...route.headers, ...length },
       maxHeaderSize: MAX_HEADER_BYTES,
       signal,
     });

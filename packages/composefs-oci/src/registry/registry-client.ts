@@ -81,7 +81,7 @@ export class RegistryClient {
   static async open(options: ClientOptions): Promise<RegistryClient> {
     const { host, insecure } = options.endpoint;
     const secureContext = await tlsContext(options.environment, host);
-    return new RegistryClient(options, new Connections({ secureContext, insecure }));
+    return new RegistryClient(options, new Connections({ secureContext, insecure, env: options.environment.env }));
   }
 
   /** Whether plain HTTP will do. */

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
@@ -26,7 +27,7 @@ export async function tlsContext(environment: RegistryEnvironment, host: string)
   const found = await certsDirectory(environment, host);
   for (const name of found?.names ?? []) {
     const path = join(found?.dir ?? "", name);
-    if (name.endsWith(".crt")) authorities.push(await mustRead(path));
+    if (name.endsWith(".crt")) authorities.push(await readAuthority(path));
     if (!name.endsWith(".cert")) continue;
     certificates.push(await mustRead(path));
     keys.push(await mustRead(path.replace(/cert$/, "key")));
@@ -63,6 +64,18 @@ async function certsDirectory(
     }
   }
   return null;
+}
+
+// OpenSSL passes over what is no certificate, and all that would be seen is a registry that nobody vouches for.
+async function readAuthority(path: string): Promise<Buffer> {
+  const bytes = await mustRead(path);
+  try {
+    if (!bytes.includes("-----BEGIN ")) throw new Error("it is not in PEM");
+    new X509Certificate(bytes);
+    return bytes;
+  } catch (cause) {
+    throw configInvalid(path, `it is no certificate: ${(cause as Error).message}`, cause);
+  }
 }
 
 async function mustRead(path: string): Promise<Buffer> {
