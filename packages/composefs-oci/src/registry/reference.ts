@@ -84,7 +84,9 @@ function splitHost(path: string): { host: string; repository: string } {
 
 function checkHost(host: string, shown: string): void {
   const port = HOST.exec(host);
-  if (port === null || host.length > MAX_HOST_CHARS) throw invalid(shown, `'${clip(host)}' is no host[:port]`);
+  if (port === null || host.length > MAX_HOST_CHARS || !URL.canParse(`https://${host}`)) {
+    throw invalid(shown, `'${clip(host)}' is no host[:port]`);
+  }
   if (port[1] !== undefined && (Number(port[1]) === 0 || Number(port[1]) > 65_535)) {
     throw invalid(shown, `${port[1]} is no port`);
   }

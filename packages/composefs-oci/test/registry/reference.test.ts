@@ -63,6 +63,8 @@ describe("refused", () => {
     ["docker://user@quay.io/app"],
     ["docker://-a.io/app"],
     ["docker://a..io/app"],
+    ["docker://256.1.1.1/app"],
+    ["docker://[:::]/app"],
     ["docker://quay.io:0/app"],
     ["docker://quay.io:65536/app"],
     ["docker://quay.io:/app"],

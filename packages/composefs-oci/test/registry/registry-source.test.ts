@@ -563,6 +563,14 @@ describe("tokens", () => {
     expect(issued).toBe(3);
   });
 
+  test("one that several find refused is renewed once for all", async () => {
+    const source = await open();
+    await source.candidates();
+    accepted = (header) => header === "Bearer token2";
+    await Promise.all([1, 2, 3].map(() => collect(source.readBlob(BLOB_DESCRIPTOR))));
+    expect(issued).toBe(2);
+  });
+
   test.each<[string, string, string]>([
     ["no realm", 'Bearer service="svc"', "TRANSPORT"],
     ["a realm that is no URL", 'Bearer realm="auth"', "TRANSPORT"],
