@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { afterAll } from "vitest";
 import type { OciDigest } from "../../src/digest.ts";
 import type { Descriptor } from "../../src/image/manifest.ts";
 import type { RegistryOptions } from "../../src/registry/options.ts";
@@ -60,8 +61,9 @@ export async function startScripted(script: Script): Promise<ScriptedRegistry> {
 }
 
 const directories: string[] = [];
-process.once("exit", () => {
-  for (const dir of directories) rmSync(dir, { recursive: true, force: true });
+// Of whichever test file imports this.
+afterAll(() => {
+  for (const dir of directories) rmSync(dir, { recursive: true });
 });
 
 /** Options under which `hosts` may speak plain HTTP and nothing of this machine counts; waits are short. */
