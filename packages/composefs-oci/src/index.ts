@@ -32,6 +32,11 @@ export type { ImageSource, SourceLayer, SourceLayerOptions } from "./pull/image-
 export { type ImportImageOptions, importImage, type PullResult } from "./pull/import-image.ts";
 export { type PullOptions, pull } from "./pull/pull.ts";
 export type { StoreSourceOptions } from "./pull/store-source.ts";
+export type { RegistryOptions } from "./registry/options.ts";
+export { openRegistrySink } from "./registry/registry-sink.ts";
+export { openRegistrySource } from "./registry/registry-source.ts";
+export type { BlobFacts, BlobSink } from "./sink/blob-sink.ts";
+export type { AccessOptions, BlobSource, Candidate, Platform } from "./source/blob-source.ts";
 export { contentId } from "./streams.ts";
 export { type AppliedLayer, applyLayer, type WhiteoutOptions } from "./tree/apply-layer.ts";
 export { type ImageTreeOptions, imageTree } from "./tree/image-tree.ts";
