@@ -15,7 +15,9 @@ import { addInit } from "./commands/init.ts";
 import { addMount } from "./commands/mount.ts";
 import { type ChosenProgram, chosenProgram } from "./commands/multicall/programs.ts";
 import { addOciComputeId } from "./commands/oci/compute-id.ts";
+import { addOciCopy } from "./commands/oci/copy.ts";
 import { addOciDump } from "./commands/oci/dump.ts";
+import { addOciExport } from "./commands/oci/export.ts";
 import { addOciFsck } from "./commands/oci/fsck.ts";
 import { addOciImages } from "./commands/oci/images.ts";
 import { addOciImportLayer } from "./commands/oci/import-layer.ts";
@@ -55,6 +57,8 @@ const COMMANDS: readonly CommandBuilder[] = [
 ];
 const OCI_COMMANDS: readonly CommandBuilder[] = [
   addOciPull,
+  addOciCopy,
+  addOciExport,
   addOciImages,
   addOciInspect,
   addOciTag,

@@ -1,3 +1,4 @@
+export { type CopyImageOptions, copyImage } from "./copy/copy-image.ts";
 export { isDigest, type OciDigest, parseDigest } from "./digest.ts";
 export { OciError, type OciErrorCode, type OciErrorOptions } from "./errors.ts";
 export { type OciFinding, type OciFindingKind, ociFindingText } from "./fsck/finding.ts";
@@ -31,6 +32,10 @@ export type { ImageSource, SourceLayer, SourceLayerOptions } from "./pull/image-
 export { type ImportImageOptions, importImage, type PullResult } from "./pull/import-image.ts";
 export { type PullOptions, pull } from "./pull/pull.ts";
 export type { StoreSourceOptions } from "./pull/store-source.ts";
+export type { BlobFacts, BlobSink } from "./sink/blob-sink.ts";
+export type { BlobTally } from "./sink/export-blobs.ts";
+export { type ExportOptions, type ExportResult, exportImage } from "./sink/export-image.ts";
+export { openLayoutSink } from "./sink/layout-sink.ts";
 export { contentId } from "./streams.ts";
 export { type AppliedLayer, applyLayer, type WhiteoutOptions } from "./tree/apply-layer.ts";
 export { type ImageTreeOptions, imageTree, type LayerRef, layersTree } from "./tree/image-tree.ts";

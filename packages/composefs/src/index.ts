@@ -1,4 +1,4 @@
-export type { HashName, StoreFailure, StoreMethod, StoreOutcome } from "@composefs/reflink";
+export { type HashName, type StoreFailure, type StoreMethod, type StoreOutcome, tryFlock } from "@composefs/reflink";
 export { escapeField } from "./dumpfile/escape.ts";
 export { type ParseDumpfileOptions, parseDumpfile, parseDumpfileBytes } from "./dumpfile/parse.ts";
 export { type WriteDumpfileOptions, writeDumpfile } from "./dumpfile/write.ts";
@@ -56,4 +56,4 @@ export {
 export { type PrepareTreeOptions, prepareBootTree, prepareTree } from "./tree/prepare.ts";
 export { labelBootTree } from "./tree/selinux.ts";
 export { countLinks, type Visit, walkTree } from "./tree/walk.ts";
-export { unzstd } from "./zstd.ts";
+export { unzstd, ZstdFrameWriter } from "./zstd.ts";

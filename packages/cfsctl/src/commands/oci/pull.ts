@@ -1,4 +1,3 @@
-import type { ErofsFormats } from "@composefs/core";
 import type { PullResult } from "@composefs/oci";
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
@@ -6,8 +5,9 @@ import { chosenVersion } from "../../image-format.ts";
 import { valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { createProgress, type ProgressMode } from "../../render/progress.ts";
-import { formatStatistics, statisticsJson } from "../../render/statistics.ts";
+import { formatStatistics } from "../../render/statistics.ts";
 import { withRepository } from "../../repository.ts";
+import { pullResultJson } from "./pull-result.ts";
 
 interface PullArguments {
   readonly json?: true;
@@ -59,7 +59,7 @@ export function addOciPull(parent: Command, context: Context): void {
         } finally {
           progress.stop();
         }
-        if (options.json) await context.output.writeJson(resultJson(result, repository.erofs));
+        if (options.json) await context.output.writeJson(pullResultJson(result, repository.erofs));
         else await context.output.write(resultText(result));
       }),
     );
@@ -73,20 +73,4 @@ function resultText(result: PullResult): string {
   ];
   if (result.tag !== null) lines.push(`tagged   ${printable(result.tag)}`);
   return `${lines.join("\n")}\n${formatStatistics(result.stats)}`;
-}
-
-function resultJson(result: PullResult, erofs: ErofsFormats): object {
-  // With --erofs-version there is one, of another format perhaps.
-  const image = result.imageIds.get(erofs.default) ?? [...result.imageIds.values()][0];
-  return {
-    manifest_digest: result.manifestDigest,
-    config_digest: result.configDigest,
-    manifest_verity: result.manifestId,
-    config_verity: result.configId,
-    tag: result.tag,
-    image: image ?? null,
-    boot_image: null,
-    changed: result.changed,
-    stats: statisticsJson(result.stats),
-  };
 }
