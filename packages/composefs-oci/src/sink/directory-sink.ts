@@ -36,7 +36,8 @@ const LAYOUT = `{"imageLayoutVersion":"${LAYOUT_VERSION}"}`;
 export async function openDirectorySink(directory: string, options: DirectorySinkOptions): Promise<BlobSink> {
   const { reference, tag, durable = true } = options;
   const index = join(directory, INDEX_NAME);
-  await prepareDirectory(directory, durable);
+  await mkdir(directory, { recursive: true });
+  await withDirectoryLock(directory, () => prepareDirectory(directory, durable));
   // A damaged index shows before anything is copied.
   addToIndex(await readSmallFile(index), [], index);
   const entries: NewIndexEntry[] = [];
@@ -67,7 +68,6 @@ export async function openDirectorySink(directory: string, options: DirectorySin
 
 /** An empty directory becomes a layout; one with other things in it is taken for a mistake. */
 async function prepareDirectory(directory: string, durable: boolean): Promise<void> {
-  await mkdir(directory, { recursive: true });
   const path = join(directory, LAYOUT_NAME);
   const layout = await readSmallFile(path);
   if (layout === null) {
