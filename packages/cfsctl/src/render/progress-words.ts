@@ -28,7 +28,7 @@ export function doneWords({ bytes, stats }: Extract<ProgressEvent, { type: "done
 }
 
 /** How the files of a layer got in: `12 reflinked, 3 already present`. */
-export function methods(stats: ImportStats): string {
+function methods(stats: ImportStats): string {
   const counts: [number, string][] = [
     [stats.objectsReflinked, "reflinked"],
     [stats.objectsHardlinked, "hardlinked"],

@@ -11,7 +11,7 @@ import { writeAll, writeFile } from "./write-file.ts";
 const USUAL: OciDigest = `sha256:${"0".repeat(64)}` as OciDigest;
 
 /** Path of a blob in the layout at `directory`. */
-export function blobPath(directory: string, digest: OciDigest): string {
+function blobPath(directory: string, digest: OciDigest): string {
   return join(directory, "blobs", ...digest.split(":"));
 }
 

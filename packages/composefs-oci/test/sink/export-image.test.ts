@@ -156,8 +156,8 @@ describe("compressed layers", () => {
 
   test("bytes that come out the same anyway keep the manifest", async () => {
     await exportImage(repository, "app", sink);
-    const [{ bytes }] = sink.manifests as [{ bytes: Buffer }];
-    const again = fakeImage(repository, { tars, manifest: JSON.parse(bytes.toString()) as object });
+    const manifest = JSON.parse(sink.manifests[0]?.bytes.toString() ?? "") as object;
+    const again = fakeImage(repository, { tars, manifest });
     await store(again, "again");
     const other = memorySink();
     expect(await exportImage(repository, "again", other)).toMatchObject({ manifestDigest: again.manifestDigest });

@@ -1,14 +1,8 @@
 import type { BlobSink } from "@composefs/oci";
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
-import { withRepository } from "../../repository.ts";
-import { exportJson, exportText } from "./export-result.ts";
-import { addProgressOptions, type ProgressArguments, withProgress } from "./progress-options.ts";
-
-/** Options of `oci export` and `oci push`. */
-export interface ExportArguments extends ProgressArguments {
-  readonly json?: true;
-}
+import { type ExportArguments, handOn } from "./hand-on.ts";
+import { addProgressOptions } from "./progress-options.ts";
 
 /** `oci export`: an image as an OCI layout. */
 export function addOciExport(parent: Command, context: Context): void {
@@ -21,29 +15,5 @@ export function addOciExport(parent: Command, context: Context): void {
   addProgressOptions(command).action(async (image: string, destination: string, options: ExportArguments) => {
     const open = async (): Promise<BlobSink> => (await import("@composefs/oci")).openLayoutSink(destination);
     await handOn(context, image, open, options);
-  });
-}
-
-/** Hands an image of the repository to a sink and prints what came of it. */
-export async function handOn(
-  context: Context,
-  image: string,
-  openSink: () => Promise<BlobSink>,
-  options: ExportArguments,
-): Promise<void> {
-  await withRepository(context.globals(), async (repository) => {
-    const { exportImage, resolveImage } = await import("@composefs/oci");
-    // A name that means nothing shows before anything is made at the destination.
-    await resolveImage(repository, image);
-    const sink = await openSink();
-    try {
-      const result = await withProgress(context, options, (onProgress) =>
-        exportImage(repository, image, sink, { onProgress }),
-      );
-      if (options.json) await context.output.writeJson(exportJson(result));
-      else await context.output.write(exportText(result));
-    } finally {
-      await sink.close();
-    }
   });
 }
