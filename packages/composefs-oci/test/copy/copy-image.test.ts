@@ -18,18 +18,21 @@ vi.setConfig({ testTimeout: 120_000 });
 let source: Repository;
 let destination: Repository;
 let image: FakeImage;
+let tars: readonly Buffer[];
 beforeEach(async () => {
   source = await tempRepository();
   destination = await tempRepository();
-  image = fakeImage(source, { tars: [oneFile(), oneFile(2_000_000), oneFile(20)] });
+  tars = [oneFile(), oneFile(2_000_000), oneFile(20)];
+  image = fakeImage(source, { tars });
   await importImage(source, image.source, { tag: "app" });
 });
 afterEach(removeRepositories);
 
 const objectFile = (repository: Repository, id: ObjectId): string => join(repository.path, "objects", objectPath(id));
-const contents = (repository: Repository): Record<string, Buffer> =>
+/** Digests of all objects' bytes. */
+const contents = (repository: Repository): Record<string, string> =>
   Object.fromEntries(
-    objectFiles(repository).map((name) => [name, readFileSync(join(repository.path, "objects", name))]),
+    objectFiles(repository).map((name) => [name, sha256(readFileSync(join(repository.path, "objects", name)))]),
   );
 
 /** Writes over an object, as a bad disk or hand would. */
@@ -57,7 +60,8 @@ test("the same hash: the same names and objects, byte for byte", async () => {
   });
   const { objectsCopied, objectsReflinked } = result.stats;
   expect(objectsCopied + objectsReflinked).toBe(2);
-  const pulled = await importImage(await tempRepository(), image.source);
+  const other = await tempRepository();
+  const pulled = await importImage(other, fakeImage(other, { tars }).source);
   expect(result.stats.bytesInlined).toBe(pulled.stats.bytesInlined);
 });
 
@@ -67,9 +71,9 @@ test.each([
 ] as const)("%s to %s: what a pull into the other repository gives", async (from, to) => {
   const [first, second, pulled] = [await tempRepository(from), await tempRepository(to), await tempRepository(to)];
   await importImage(first, fakeImage(first, { tars: [oneFile()] }).source, { tag: "other" });
-  const tars = [oneFile(), oneFile(2_000_000), tar([USR, { name: "e", content: noise(0) }])];
-  await importImage(first, fakeImage(first, { tars }).source, { tag: "app" });
-  await importImage(pulled, fakeImage(pulled, { tars }).source, { tag: "app" });
+  const others = [oneFile(), oneFile(2_000_000), tar([USR, { name: "e", content: noise(0) }])];
+  await importImage(first, fakeImage(first, { tars: others }).source, { tag: "app" });
+  await importImage(pulled, fakeImage(pulled, { tars: others }).source, { tag: "app" });
   await copyImage(second, first, "app");
   expect(state(second)).toEqual(state(pulled));
 });
