@@ -15,7 +15,8 @@ mode=${1:-build}
 # "program package": asking for the program finds it however it was installed.
 build=("g++ g++" "cmake cmake" "make make" "python3 python3") # python3: node-gyp compiles zstd-napi
 demo=("podman podman" "buildah buildah" "newuidmap uidmap" "fuse-overlayfs fuse-overlayfs" "mkfs.xfs xfsprogs" "losetup mount")
-tests=("skopeo skopeo" "crun crun" "mkfs.btrfs btrfs-progs" "mkfs.ext4 e2fsprogs" "filefrag e2fsprogs" "mkfs.erofs erofs-utils")
+tests=("skopeo skopeo" "crun crun" "mkfs.btrfs btrfs-progs" "mkfs.ext4 e2fsprogs" "filefrag e2fsprogs" "mkfs.erofs erofs-utils"
+  "docker-registry docker-registry" "openssl openssl")
 case $mode in
   build) wanted=("${build[@]}") ;;
   demo) wanted=("${build[@]}" "${demo[@]}") ;;

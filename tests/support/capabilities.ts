@@ -17,6 +17,7 @@ export type Capability =
   | "podman"
   | "buildah"
   | "skopeo"
+  | "docker-registry"
   | "filefrag"
   | "cfsctl";
 
@@ -34,6 +35,7 @@ const PROBES: Record<Capability, () => string | null> = {
   podman: () => runnable("podman"),
   buildah: () => runnable("buildah"),
   skopeo: () => runnable("skopeo"),
+  "docker-registry": () => runnable("docker-registry") ?? (succeeds("openssl", ["version"]) ? null : "no openssl"),
   filefrag: () => (succeeds("filefrag", ["-V"]) ? null : "filefrag (e2fsprogs) is not installed"),
   cfsctl: () => (succeeds(process.execPath, [CFSCTL_PATH, "--version"]) ? null : "cfsctl is not built (pnpm build)"),
 };

@@ -26,6 +26,7 @@ import { addOciLayer } from "./commands/oci/layer.ts";
 import { addOciLinkedErofsImages } from "./commands/oci/linked-erofs-images.ts";
 import { addOciMount } from "./commands/oci/mount.ts";
 import { addOciPull } from "./commands/oci/pull.ts";
+import { addOciPush } from "./commands/oci/push.ts";
 import { addOciRm } from "./commands/oci/rm.ts";
 import { addOciTag } from "./commands/oci/tag.ts";
 import { addOciUntag } from "./commands/oci/untag.ts";
@@ -59,6 +60,7 @@ const OCI_COMMANDS: readonly CommandBuilder[] = [
   addOciPull,
   addOciCopy,
   addOciExport,
+  addOciPush,
   addOciImages,
   addOciInspect,
   addOciTag,

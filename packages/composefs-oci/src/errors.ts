@@ -22,6 +22,7 @@ export type OciErrorCode =
   | "IMAGE_NOT_FOUND"
   | "REF_AMBIGUOUS"
   | "REF_INVALID"
+  | "REGISTRY_CONFIG_INVALID"
   | TarHeaderErrorCode;
 
 /** What an {@link OciError} carries besides code and message. */

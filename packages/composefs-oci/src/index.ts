@@ -32,10 +32,14 @@ export type { ImageSource, SourceLayer, SourceLayerOptions } from "./pull/image-
 export { type ImportImageOptions, importImage, type PullResult } from "./pull/import-image.ts";
 export { type PullOptions, pull } from "./pull/pull.ts";
 export type { StoreSourceOptions } from "./pull/store-source.ts";
+export type { RegistryOptions } from "./registry/options.ts";
+export { openRegistrySink } from "./registry/registry-sink.ts";
+export { openRegistrySource } from "./registry/registry-source.ts";
 export type { BlobFacts, BlobSink } from "./sink/blob-sink.ts";
 export type { BlobTally } from "./sink/export-blobs.ts";
 export { type ExportOptions, type ExportResult, exportImage } from "./sink/export-image.ts";
 export { openLayoutSink } from "./sink/layout-sink.ts";
+export type { AccessOptions, BlobSource, Candidate, Platform } from "./source/blob-source.ts";
 export { contentId } from "./streams.ts";
 export { type AppliedLayer, applyLayer, type WhiteoutOptions } from "./tree/apply-layer.ts";
 export { type ImageTreeOptions, imageTree, type LayerRef, layersTree } from "./tree/image-tree.ts";

@@ -1,0 +1,111 @@
+import { digestOf, type OciDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import type { Descriptor } from "../image/manifest.ts";
+import type { BlobFacts, BlobSink } from "../sink/blob-sink.ts";
+import type { AccessOptions } from "../source/blob-source.ts";
+import { uploadBlob } from "./blob-upload.ts";
+import { pushEndpoint } from "./endpoints.ts";
+import { registryEnvironment } from "./environment.ts";
+import { loadRegistriesConf } from "./load-registries-conf.ts";
+import { statedDigest } from "./manifest-reader.ts";
+import type { RegistryOptions } from "./options.ts";
+import { parseRegistryReference, type RegistryReference } from "./reference.ts";
+import { RegistryClient } from "./registry-client.ts";
+import { DEFAULT_TIMING } from "./timing.ts";
+
+/**
+ * Opens a repository of a registry for writing; nothing is asked of the registry yet. Mirrors and other locations of
+ * `registries.conf` are for reading only, as in podman.
+ *
+ * @param reference `docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]`: the manifest gets the tag, without one it is known by
+ *   its digest alone; a digest that is given must be the manifest's
+ * @throws OciError `REF_INVALID`, `REGISTRY_CONFIG_INVALID`, `TRANSPORT` the registry is blocked
+ */
+export async function openRegistrySink(reference: string, options: RegistryOptions = {}): Promise<BlobSink> {
+  const parsed = parseRegistryReference(reference);
+  const environment = registryEnvironment(options.environment);
+  const timing = { ...DEFAULT_TIMING, ...options.timing };
+  const endpoint = pushEndpoint(parsed, await loadRegistriesConf(environment));
+  options.signal?.throwIfAborted();
+  const client = await RegistryClient.open({ endpoint, actions: "pull,push", environment, timing });
+  return new RegistrySink(reference, parsed, client);
+}
+
+class RegistrySink implements BlobSink {
+  readonly reference: string;
+  readonly #name: RegistryReference;
+  readonly #client: RegistryClient;
+
+  constructor(reference: string, name: RegistryReference, client: RegistryClient) {
+    this.reference = reference;
+    this.#name = name;
+    this.#client = client;
+  }
+
+  async hasBlob(digest: OciDigest, { signal }: AccessOptions = {}): Promise<boolean> {
+    const request = { method: "HEAD", path: `blobs/${digest}`, what: `blob ${digest}`, signal } as const;
+    const response = await this.#client.request({ ...request, expect: [200, 404] });
+    response.discard();
+    return response.status === 200;
+  }
+
+  async putBlob(
+    content: AsyncIterable<Uint8Array>,
+    expected: BlobFacts | null,
+    { signal }: AccessOptions = {},
+  ): Promise<BlobFacts> {
+    return uploadBlob(this.#client, content, expected, signal);
+  }
+
+  async putManifest(descriptor: Descriptor, bytes: Uint8Array, { signal }: AccessOptions = {}): Promise<void> {
+    const { digest } = descriptor;
+    if (this.#name.digest !== null) this.#refuseOtherDigest(this.#name.digest, digest, `manifest ${digest}`);
+    await this.#put(descriptor, bytes, this.#name.tag ?? digest, signal);
+  }
+
+  async putReferrer(descriptor: Descriptor, bytes: Uint8Array, { signal }: AccessOptions = {}): Promise<void> {
+    await this.#put(descriptor, bytes, descriptor.digest, signal);
+  }
+
+  async finish(): Promise<void> {
+    // A registry keeps what it has taken.
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  async #put(
+    { mediaType, digest }: Descriptor,
+    bytes: Uint8Array,
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const what = `manifest ${digest}`;
+    this.#refuseOtherDigest(digest, digestOf(bytes, digest), what);
+    const response = await this.#client.request({
+      method: "PUT",
+      path: `manifests/${name}`,
+      headers: { "content-type": mediaType },
+      body: bytes,
+      expect: [200, 201, 202],
+      what,
+      signal,
+    });
+    response.discard();
+    const stated = statedDigest(response.headers["docker-content-digest"]);
+    if (stated !== null && sameAlgorithm(stated, digest)) this.#refuseOtherDigest(digest, stated, what);
+  }
+
+  #refuseOtherDigest(expected: OciDigest, actual: OciDigest, what: string): void {
+    if (actual === expected) return;
+    throw new OciError("BLOB_DIGEST_MISMATCH", `${this.#client.name}: ${what}: expected ${expected}, found ${actual}`, {
+      details: { expected, actual },
+      hint: "push under a tag, or under the digest of this manifest",
+    });
+  }
+}
+
+function sameAlgorithm(a: OciDigest, b: OciDigest): boolean {
+  return a.slice(0, a.indexOf(":")) === b.slice(0, b.indexOf(":"));
+}
