@@ -15,7 +15,9 @@ import { addInit } from "./commands/init.ts";
 import { addMount } from "./commands/mount.ts";
 import { type ChosenProgram, chosenProgram } from "./commands/multicall/programs.ts";
 import { addOciComputeId } from "./commands/oci/compute-id.ts";
+import { addOciCopy } from "./commands/oci/copy.ts";
 import { addOciDump } from "./commands/oci/dump.ts";
+import { addOciExport } from "./commands/oci/export.ts";
 import { addOciFsck } from "./commands/oci/fsck.ts";
 import { addOciImages } from "./commands/oci/images.ts";
 import { addOciImportLayer } from "./commands/oci/import-layer.ts";
@@ -25,6 +27,7 @@ import { addOciLinkedErofsImages } from "./commands/oci/linked-erofs-images.ts";
 import { addOciMount } from "./commands/oci/mount.ts";
 import { addOciPrepareBoot } from "./commands/oci/prepare-boot.ts";
 import { addOciPull } from "./commands/oci/pull.ts";
+import { addOciPush } from "./commands/oci/push.ts";
 import { addOciRm } from "./commands/oci/rm.ts";
 import { addOciTag } from "./commands/oci/tag.ts";
 import { addOciUntag } from "./commands/oci/untag.ts";
@@ -56,6 +59,9 @@ const COMMANDS: readonly CommandBuilder[] = [
 ];
 const OCI_COMMANDS: readonly CommandBuilder[] = [
   addOciPull,
+  addOciCopy,
+  addOciExport,
+  addOciPush,
   addOciPrepareBoot,
   addOciImages,
   addOciInspect,

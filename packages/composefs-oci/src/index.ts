@@ -1,4 +1,5 @@
 export { type PrepareBootOptions, prepareBoot } from "./boot/prepare-boot.ts";
+export { type CopyImageOptions, copyImage } from "./copy/copy-image.ts";
 export { isDigest, type OciDigest, parseDigest } from "./digest.ts";
 export { OciError, type OciErrorCode, type OciErrorOptions } from "./errors.ts";
 export { type OciFinding, type OciFindingKind, ociFindingText } from "./fsck/finding.ts";
@@ -36,6 +37,9 @@ export type { RegistryOptions } from "./registry/options.ts";
 export { openRegistrySink } from "./registry/registry-sink.ts";
 export { openRegistrySource } from "./registry/registry-source.ts";
 export type { BlobFacts, BlobSink } from "./sink/blob-sink.ts";
+export type { BlobTally } from "./sink/export-blobs.ts";
+export { type ExportOptions, type ExportResult, exportImage } from "./sink/export-image.ts";
+export { openLayoutSink } from "./sink/layout-sink.ts";
 export type { AccessOptions, BlobSource, Candidate, Platform } from "./source/blob-source.ts";
 export { contentId } from "./streams.ts";
 export { type AppliedLayer, applyLayer, type WhiteoutOptions } from "./tree/apply-layer.ts";

@@ -6,12 +6,12 @@ export interface PlannedLayer {
   readonly id: string;
   /** Size of its tar in bytes; null when the source does not know. */
   readonly bytes: number | null;
-  /** Whether the repository has it already. */
+  /** Whether the destination has it already. */
   readonly present: boolean;
 }
 
 /**
- * What happens during a pull. `plan` comes once, before any other event of a layer; then per layer either `skip`, or
+ * What happens during a pull, a copy or an export. `plan` comes once, before any other event of a layer; then per layer either `skip`, or
  * `start`, any number of `progress`, and `done`. The stage `erofs` comes only when an image is built. `id` is the diff_id, sizes are those of the tar.
  */
 export type ProgressEvent =
@@ -25,7 +25,13 @@ export type ProgressEvent =
       readonly total: number | null;
       readonly unit: "bytes";
     }
-  | { readonly type: "done"; readonly id: string; readonly bytes: number; readonly stats: ImportStats }
+  | {
+      readonly type: "done";
+      readonly id: string;
+      readonly bytes: number;
+      /** Null when the layer was handed on. */
+      readonly stats: ImportStats | null;
+    }
   | { readonly type: "skip"; readonly id: string; readonly bytes: number | null }
   | { readonly type: "note"; readonly text: string };
 

@@ -1,4 +1,4 @@
-export type { HashName, StoreFailure, StoreMethod, StoreOutcome } from "@composefs/reflink";
+export { type HashName, type StoreFailure, type StoreMethod, type StoreOutcome, tryFlock } from "@composefs/reflink";
 export { renameBlsFiles, setBlsArgument } from "./boot/bls.ts";
 export { BootDirectory } from "./boot/boot-directory.ts";
 export { type BootContent, type BootEntry, collectBootEntries } from "./boot/collect-boot-entries.ts";
@@ -62,4 +62,4 @@ export {
 } from "./tree/node.ts";
 export { type PrepareTreeOptions, prepareBootTree, prepareTree } from "./tree/prepare.ts";
 export { countLinks, type Visit, walkTree } from "./tree/walk.ts";
-export { unzstd } from "./zstd.ts";
+export { unzstd, ZstdFrameWriter } from "./zstd.ts";

@@ -43,7 +43,12 @@ export class ZstdFrameWriter {
     }
   }
 
-  /** Ends the frame and returns it whole. The writer is used up. */
+  /** Takes away what is compressed so far, so that a frame of any length needs little memory. */
+  take(): Uint8Array[] {
+    return this.#output.splice(0);
+  }
+
+  /** Ends the frame and returns it, without what was taken away. The writer is used up. */
   finish(): Uint8Array {
     this.#flush();
     let remaining: number;

@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import cliProgress from "cli-progress";
 import { printable } from "./printable.ts";
-import { methods, type ProgressRenderer, planLine, shortId } from "./progress-words.ts";
+import { doneWords, type ProgressRenderer, planLine, shortId } from "./progress-words.ts";
 import { formatSize } from "./size.ts";
 
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -65,7 +65,7 @@ export function createBars(stderr: Writable): ProgressRenderer {
           break;
         }
         case "done": {
-          line(`${shortId(event.id)} ${formatSize(event.bytes)}, ${methods(event.stats)}`);
+          line(`${shortId(event.id)} ${doneWords(event)}`);
           const layer = layers.get(event.id);
           if (layer !== undefined) bars.remove(layer.bar);
           layers.delete(event.id);

@@ -22,8 +22,13 @@ export function planLine({ components }: Extract<ProgressEvent, { type: "plan" }
   return `${components.length} layers, ${formatSize(bytes)}, ${present} present`;
 }
 
+/** A finished layer: its size, and where it was imported how its files got in. */
+export function doneWords({ bytes, stats }: Extract<ProgressEvent, { type: "done" }>): string {
+  return stats === null ? formatSize(bytes) : `${formatSize(bytes)}, ${methods(stats)}`;
+}
+
 /** How the files of a layer got in: `12 reflinked, 3 already present`. */
-export function methods(stats: ImportStats): string {
+function methods(stats: ImportStats): string {
   const counts: [number, string][] = [
     [stats.objectsReflinked, "reflinked"],
     [stats.objectsHardlinked, "hardlinked"],

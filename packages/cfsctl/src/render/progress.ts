@@ -1,8 +1,7 @@
 import type { Writable } from "node:stream";
 import type { ProgressListener } from "@composefs/oci";
 import { jsonText, printable } from "./printable.ts";
-import { methods, type ProgressRenderer, planLine, shortId } from "./progress-words.ts";
-import { formatSize } from "./size.ts";
+import { doneWords, type ProgressRenderer, planLine, shortId } from "./progress-words.ts";
 
 /** How a pull shows its progress. */
 export type ProgressMode = "auto" | "plain" | "json";
@@ -35,7 +34,7 @@ function plainLines(stderr: Writable): ProgressListener {
         line(`layer ${++finished}/${total} ${shortId(event.id)}: present`);
         break;
       case "done":
-        line(`layer ${++finished}/${total} ${shortId(event.id)}: ${formatSize(event.bytes)}, ${methods(event.stats)}`);
+        line(`layer ${++finished}/${total} ${shortId(event.id)}: ${doneWords(event)}`);
         break;
       case "note":
         line(printable(event.text));

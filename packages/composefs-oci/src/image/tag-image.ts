@@ -3,7 +3,7 @@ import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { contentId } from "../streams.ts";
 import { resolveImage } from "./resolve-image.ts";
-import { encodeTag, TAGS, tagRef } from "./tag-name.ts";
+import { encodeTag, givenTagRef, TAGS } from "./tag-name.ts";
 
 /**
  * Gives an image another tag, replacing what had it.
@@ -13,13 +13,7 @@ import { encodeTag, TAGS, tagRef } from "./tag-name.ts";
  * @throws OciError `IMAGE_NOT_FOUND` no such image is stored; `REF_INVALID` names with `@` are for digests
  */
 export async function tagImage(repository: Repository, image: string, name: string): Promise<OciDigest> {
-  const ref = tagRef(name);
-  if (name.includes("@")) {
-    throw new OciError("REF_INVALID", `tag '${name}' is not allowed: '@' stands for a digest`, {
-      details: { tag: name },
-      hint: "give a name without '@'",
-    });
-  }
+  const ref = givenTagRef(name);
   repository.ensureWritable();
   const digest = await resolveImage(repository, image);
   const stream = contentId("manifest", digest);

@@ -29,6 +29,21 @@ export function tagRef(tag: string): string {
   });
 }
 
+/**
+ * As {@link tagRef}, for a name that somebody chooses: one with `@` would be taken for a digest. Those of pulled images may
+ * have it, since the source's reference is their name.
+ *
+ * @throws OciError `REF_INVALID`
+ */
+export function givenTagRef(tag: string): string {
+  const ref = tagRef(tag);
+  if (!tag.includes("@")) return ref;
+  throw new OciError("REF_INVALID", `tag '${tag}' is not allowed: '@' stands for a digest`, {
+    details: { tag },
+    hint: "give a name without '@'",
+  });
+}
+
 /** Escapes a name for use as one path component. */
 export function encodeTag(tag: string): string {
   return tag.replaceAll("%", "%25").replaceAll("/", "%2F");

@@ -58,13 +58,34 @@ class RegistrySink implements BlobSink {
   }
 
   async putManifest(descriptor: Descriptor, bytes: Uint8Array, { signal }: AccessOptions = {}): Promise<void> {
-    const { mediaType, digest } = descriptor;
+    const { digest } = descriptor;
+    if (this.#name.digest !== null) this.#refuseOtherDigest(this.#name.digest, digest, `manifest ${digest}`);
+    await this.#put(descriptor, bytes, this.#name.tag ?? digest, signal);
+  }
+
+  async putReferrer(descriptor: Descriptor, bytes: Uint8Array, { signal }: AccessOptions = {}): Promise<void> {
+    await this.#put(descriptor, bytes, descriptor.digest, signal);
+  }
+
+  async finish(): Promise<void> {
+    // A registry keeps what it has taken.
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  async #put(
+    { mediaType, digest }: Descriptor,
+    bytes: Uint8Array,
+    name: string,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const what = `manifest ${digest}`;
     this.#refuseOtherDigest(digest, digestOf(bytes, digest), what);
-    if (this.#name.digest !== null) this.#refuseOtherDigest(this.#name.digest, digest, what);
     const response = await this.#client.request({
       method: "PUT",
-      path: `manifests/${this.#name.tag ?? digest}`,
+      path: `manifests/${name}`,
       headers: { "content-type": mediaType },
       body: bytes,
       expect: [200, 201, 202],
@@ -74,14 +95,6 @@ class RegistrySink implements BlobSink {
     response.discard();
     const stated = statedDigest(response.headers["docker-content-digest"]);
     if (stated !== null && sameAlgorithm(stated, digest)) this.#refuseOtherDigest(digest, stated, what);
-  }
-
-  async finish(): Promise<void> {
-    // A registry keeps what it has taken.
-  }
-
-  async close(): Promise<void> {
-    this.#client.close();
   }
 
   #refuseOtherDigest(expected: OciDigest, actual: OciDigest, what: string): void {

@@ -1,4 +1,3 @@
-import type { ErofsFormats } from "@composefs/core";
 import type { PullResult } from "@composefs/oci";
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
@@ -6,9 +5,10 @@ import { chosenVersion } from "../../image-format.ts";
 import { valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { createProgress, type ProgressMode } from "../../render/progress.ts";
-import { formatStatistics, statisticsJson } from "../../render/statistics.ts";
+import { formatStatistics } from "../../render/statistics.ts";
 import { withRepository } from "../../repository.ts";
 import { UsageError } from "../../usage-error.ts";
+import { pullResultJson } from "./pull-result.ts";
 import { objectIdArgument } from "./tree-arguments.ts";
 
 interface PullArguments {
@@ -74,7 +74,7 @@ export function addOciPull(parent: Command, context: Context): void {
         } finally {
           progress.stop();
         }
-        if (options.json) await context.output.writeJson(resultJson(result, repository.erofs));
+        if (options.json) await context.output.writeJson(pullResultJson(result, repository.erofs));
         else await context.output.write(resultText(result, expectedDigest !== undefined));
       }),
     );
@@ -96,20 +96,4 @@ function bootImageLine({ bootImages }: PullResult, expected: boolean): string {
   const [version, id] = main;
   const how = expected ? ` (xattr-mode=${bootImages?.xattrs}, format-version=V${version})` : "";
   return `Boot image: ${id}${how}\n`;
-}
-
-function resultJson(result: PullResult, erofs: ErofsFormats): object {
-  // With --erofs-version there is one, of another format perhaps.
-  const image = result.imageIds.get(erofs.default) ?? [...result.imageIds.values()][0];
-  return {
-    manifest_digest: result.manifestDigest,
-    config_digest: result.configDigest,
-    manifest_verity: result.manifestId,
-    config_verity: result.configId,
-    tag: result.tag,
-    image: image ?? null,
-    boot_image: [...(result.bootImages?.wanted.values() ?? [])][0] ?? null,
-    changed: result.changed,
-    stats: statisticsJson(result.stats),
-  };
 }

@@ -1,0 +1,34 @@
+import type { BlobSink } from "@composefs/oci";
+import type { Context } from "../../context.ts";
+import { withRepository } from "../../repository.ts";
+import { exportJson, exportText } from "./export-result.ts";
+import { type ProgressArguments, withProgress } from "./progress-options.ts";
+
+/** Options of `oci export` and `oci push`. */
+export interface ExportArguments extends ProgressArguments {
+  readonly json?: true;
+}
+
+/** Hands an image of the repository to a sink and prints what came of it. */
+export async function handOn(
+  context: Context,
+  image: string,
+  openSink: () => Promise<BlobSink>,
+  options: ExportArguments,
+): Promise<void> {
+  await withRepository(context.globals(), async (repository) => {
+    const { exportImage, resolveImage } = await import("@composefs/oci");
+    // A name that means nothing shows before anything is made at the destination.
+    await resolveImage(repository, image);
+    const sink = await openSink();
+    try {
+      const result = await withProgress(context, options, (onProgress) =>
+        exportImage(repository, image, sink, { onProgress }),
+      );
+      if (options.json) await context.output.writeJson(exportJson(result));
+      else await context.output.write(exportText(result));
+    } finally {
+      await sink.close();
+    }
+  });
+}
