@@ -30,7 +30,9 @@ export type { PlannedLayer, ProgressEvent, ProgressListener } from "./progress.t
 export type { ImageSource, SourceLayer, SourceLayerOptions } from "./pull/image-source.ts";
 export { type ImportImageOptions, importImage, type PullResult } from "./pull/import-image.ts";
 export { type PullOptions, pull } from "./pull/pull.ts";
+export type { SourcePullOptions } from "./pull/source-pull.ts";
 export type { StoreSourceOptions } from "./pull/store-source.ts";
+export type { Platform } from "./source/blob-source.ts";
 export { contentId } from "./streams.ts";
 export { type AppliedLayer, applyLayer, type WhiteoutOptions } from "./tree/apply-layer.ts";
 export { type ImageTreeOptions, imageTree, type LayerRef, layersTree } from "./tree/image-tree.ts";

@@ -56,4 +56,4 @@ export {
 export { type PrepareTreeOptions, prepareBootTree, prepareTree } from "./tree/prepare.ts";
 export { labelBootTree } from "./tree/selinux.ts";
 export { countLinks, type Visit, walkTree } from "./tree/walk.ts";
-export { unzstd } from "./zstd.ts";
+export { unzstd, ZstdDecoder } from "./zstd.ts";

@@ -61,7 +61,7 @@ export async function importImage(
   if (tag !== null) tagRef(tag);
   repository.ensureWritable();
   const manifest = parseManifest(source.manifest);
-  const manifestDigest = digestOf(source.manifest);
+  const manifestDigest = digestOf(source.manifest, source.manifestDigest);
   const configDigest = manifest.config.digest;
   checkConfig(source.config, configDigest);
   checkLayers(source, manifest);
@@ -81,6 +81,7 @@ export async function importImage(
     repository,
     {
       kind: manifest.kind,
+      subject: manifest.subject?.digest ?? null,
       manifestDigest,
       manifest: source.manifest,
       configDigest,

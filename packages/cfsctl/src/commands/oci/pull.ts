@@ -1,6 +1,6 @@
 import type { ErofsFormats } from "@composefs/core";
-import type { PullResult } from "@composefs/oci";
-import type { Command } from "commander";
+import type { Platform, PullResult } from "@composefs/oci";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
 import { valueOption } from "../../options.ts";
@@ -14,7 +14,9 @@ interface PullArguments {
   readonly zeroCopy?: true;
   readonly hardlink?: true;
   readonly verify?: "crc" | "diffid" | "none";
-  readonly localFetch?: "auto" | "zerocopy";
+  readonly verifyDiffid: boolean;
+  readonly platform?: Platform;
+  readonly localFetch?: "disabled" | "auto" | "zerocopy";
   readonly compatWhiteouts?: true;
   readonly quiet?: true;
   readonly progress?: ProgressMode;
@@ -25,7 +27,10 @@ export function addOciPull(parent: Command, context: Context): void {
   parent
     .command("pull")
     .description("bring an image into the repository, sharing its files where the file systems can")
-    .argument("<image>", "containers-storage:NAME, an image of podman or buildah")
+    .argument(
+      "<image>",
+      "containers-storage:NAME (podman, buildah), oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR; docker-daemon:NAME and others through skopeo",
+    )
     .argument("[name]", "tag to give it (default: <image>)")
     .option("--json", "print the result as JSON")
     .option("--zero-copy", "refuse rather than copy files, before anything is written")
@@ -37,7 +42,20 @@ export function addOciPull(parent: Command, context: Context): void {
         "none",
       ]),
     )
-    .addOption(valueOption("--local-fetch <how>", "zerocopy: as --zero-copy", ["auto", "zerocopy"]).hideHelp())
+    .option("--no-verify-diffid", "do not check layers from elsewhere against their diff_ids; blobs are always checked")
+    .addOption(
+      new Option(
+        "--platform <os/arch[/variant]>",
+        "of several images take the one for this platform (default: this machine's)",
+      ).argParser(parsePlatform),
+    )
+    .addOption(
+      valueOption("--local-fetch <how>", "disabled: read podman's images with skopeo; zerocopy: as --zero-copy", [
+        "disabled",
+        "auto",
+        "zerocopy",
+      ]).hideHelp(),
+    )
     .option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer")
     .option("-q, --quiet", "show no progress")
     .addOption(valueOption("--progress <how>", "how to show progress (default: auto)", ["auto", "plain", "json"]))
@@ -50,6 +68,9 @@ export function addOciPull(parent: Command, context: Context): void {
           result = await pull(repository, image, {
             tag: name ?? image,
             verify: options.verify ?? "crc",
+            verifyDiffId: options.verifyDiffid,
+            platform: options.platform,
+            throughSkopeo: options.localFetch === "disabled",
             hardlink: options.hardlink ?? false,
             zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
             erofsVersion: chosenVersion(context.globals()),
@@ -63,6 +84,14 @@ export function addOciPull(parent: Command, context: Context): void {
         else await context.output.write(resultText(result));
       }),
     );
+}
+
+function parsePlatform(text: string): Platform {
+  const [, os, architecture, variant] = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/.exec(text) ?? [];
+  if (os === undefined || architecture === undefined) {
+    throw new InvalidArgumentError("Expected os/arch or os/arch/variant, such as linux/arm64.");
+  }
+  return { os, architecture, variant: variant ?? null };
 }
 
 function resultText(result: PullResult): string {
