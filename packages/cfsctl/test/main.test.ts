@@ -69,7 +69,7 @@ describe("usage errors: status 2, nothing on stdout", () => {
     [["oci", "pull"]],
     [["oci", "pull", "--verify", "sometimes", "x"]],
     [["oci", "pull", "--progress", "loud", "x"]],
-    [["oci", "pull", "--local-fetch", "disabled", "x"]],
+    [["oci", "pull", "--local-fetch", "never", "x"]],
     [["oci", "inspect", "--manifest", "--config", "x"]],
     [["oci", "tag", "only-one"]],
     [["oci", "layer", "sha256:xyz"]],

@@ -10,7 +10,7 @@ test.each([
     "[overlay@/g+/r]localhost/app:latest",
   ],
   ["oci:/srv/x:tag", "oci", "/srv/x:tag"],
-  ["docker://quay.io/a/b", "docker", "//quay.io/a/b"],
+  ["docker://quay.io/a/b", "docker", "quay.io/a/b"],
 ])("%s", (reference, transport, rest) => expect(parseTransport(reference)).toEqual({ transport, rest }));
 
 test.each(["", "app", ":app", "containers-storage:", ":"])("'%s' is refused", (reference) => {
