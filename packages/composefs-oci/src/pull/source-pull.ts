@@ -6,7 +6,7 @@ import { type Descriptor, type Manifest, parseManifest } from "../image/manifest
 import { storeSourceLayer } from "../layer/store-blob-layer.ts";
 import type { BlobSource } from "../source/blob-source.ts";
 import { layerCompression } from "../source/media-types.ts";
-import { readDocument } from "../source/read-document.ts";
+import { documentReader } from "../source/read-document.ts";
 import { type ResolveOptions, resolveManifest } from "../source/resolve-manifest.ts";
 import type { SourceLayer } from "./image-source.ts";
 import { type ImportImageOptions, importImage, type PullResult } from "./import-image.ts";
@@ -32,13 +32,13 @@ export async function pullFromSource(
   source: BlobSource,
   options: SourcePullOptions = {},
 ): Promise<PullResult> {
-  const access = { signal: options.signal };
+  const read = documentReader(repository, source, { signal: options.signal });
   try {
-    const descriptor = await resolveManifest(repository, source, options);
-    const manifestBytes = await readDocument(repository, source, descriptor, "manifest", access);
+    const descriptor = await resolveManifest(source, read, options);
+    const manifestBytes = await read(descriptor, "manifest");
     const manifest = parseManifest(manifestBytes);
     refuseDelta(manifest);
-    const config = await readDocument(repository, source, manifest.config, "config", access);
+    const config = await read(manifest.config, "config");
     const layers = sourceLayers(repository, source, manifest, config, options);
     const image = { manifestDigest: descriptor.digest, manifest: manifestBytes, config, layers };
     return await importImage(repository, image, options);

@@ -9,14 +9,26 @@ import { VerifiedBlob } from "./verified-blob.ts";
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
 /** What a document is. */
-export type DocumentKind = "manifest" | "config" | "index";
+type DocumentKind = "manifest" | "config" | "index";
 
 /**
- * The exact bytes of a manifest, config or index. What the repository has is not asked for again.
- *
- * @throws OciError `BLOB_DIGEST_MISMATCH` other bytes than the descriptor says; `MANIFEST_INVALID` too large; of the source
+ * The exact bytes of a manifest, config or index; rejects with OciError `BLOB_DIGEST_MISMATCH` other bytes than the
+ * descriptor says; `MANIFEST_INVALID` too large; of the source.
  */
-export async function readDocument(
+export type ReadDocument = (descriptor: Descriptor, kind: DocumentKind) => Promise<Uint8Array>;
+
+/** A reader of a source's documents that asks for none twice, and for none that the repository has. */
+export function documentReader(repository: Repository, source: BlobSource, options: AccessOptions): ReadDocument {
+  const known = new Map<string, Promise<Uint8Array>>();
+  return (descriptor, kind) => {
+    const key = `${kind} ${descriptor.digest} ${descriptor.size}`;
+    const bytes = known.get(key) ?? readDocument(repository, source, descriptor, kind, options);
+    known.set(key, bytes);
+    return bytes;
+  };
+}
+
+async function readDocument(
   repository: Repository,
   source: BlobSource,
   descriptor: Descriptor,

@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { OciError } from "../errors.ts";
 import type { AccessOptions } from "./blob-source.ts";
 
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 1024 * 1024;
 
 /** Opens a regular file for reading without waiting for anything; null when there is none. */
 export async function openRegular(path: string): Promise<FileHandle | null> {

@@ -1,4 +1,3 @@
-import type { Repository } from "@composefs/core";
 import { OciError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
 import { parseImageIndex } from "../image/image-index.ts";
@@ -6,7 +5,7 @@ import { type Descriptor, parseManifest } from "../image/manifest.ts";
 import type { AccessOptions, BlobSource, Candidate, Platform } from "./blob-source.ts";
 import { isIndexType, isManifestType } from "./media-types.ts";
 import { hostPlatform, platformFits, platformText } from "./platform.ts";
-import { readDocument } from "./read-document.ts";
+import type { ReadDocument } from "./read-document.ts";
 
 /** Which of several manifests to take. */
 export interface ResolveOptions extends AccessOptions {
@@ -37,18 +36,17 @@ interface Rejects {
  * @see oci.md §1.3, §11.6
  */
 export async function resolveManifest(
-  repository: Repository,
   source: BlobSource,
+  read: ReadDocument,
   options: ResolveOptions,
 ): Promise<Descriptor> {
-  const access = { signal: options.signal };
   const wanted = options.platform ?? hostPlatform();
   const lenient = options.platform === undefined && !options.strictPlatform;
   const rejects: Rejects = { platforms: new Set(), mediaTypes: new Set(), nested: false };
-  const candidates = await source.candidates(access);
+  const candidates = await source.candidates({ signal: options.signal });
   const alone = candidates.length === 1;
   const fits = async (candidate: Candidate, mayBeAny: boolean): Promise<boolean> => {
-    const found = candidate.platform ?? (await platformOf(repository, source, candidate, access));
+    const found = candidate.platform ?? (await platformOf(read, candidate));
     if (found === null ? alone : platformFits(wanted, found)) return true;
     rejects.platforms.add(found === null ? "an artifact without platform" : platformText(found));
     return mayBeAny;
@@ -57,7 +55,7 @@ export async function resolveManifest(
     if (isManifestType(candidate.mediaType)) {
       if (await fits(candidate, alone && lenient)) return candidate;
     } else if (isIndexType(candidate.mediaType)) {
-      const bytes = await readDocument(repository, source, candidate, "index", access);
+      const bytes = await read(candidate, "index");
       for (const entry of parseImageIndex(bytes, `index ${candidate.digest}`)) {
         if (isIndexType(entry.mediaType)) rejects.nested = true;
         else if (!isManifestType(entry.mediaType)) rejects.mediaTypes.add(entry.mediaType);
@@ -69,15 +67,10 @@ export async function resolveManifest(
 }
 
 /** What the image itself says; null for an artifact. */
-async function platformOf(
-  repository: Repository,
-  source: BlobSource,
-  candidate: Candidate,
-  access: AccessOptions,
-): Promise<Platform | null> {
-  const manifest = parseManifest(await readDocument(repository, source, candidate, "manifest", access));
+async function platformOf(read: ReadDocument, candidate: Candidate): Promise<Platform | null> {
+  const manifest = parseManifest(await read(candidate, "manifest"));
   if (manifest.kind === "artifact") return null;
-  const config = parseConfig(await readDocument(repository, source, manifest.config, "config", access));
+  const config = parseConfig(await read(manifest.config, "config"));
   return { os: config.os, architecture: config.architecture, variant: config.variant };
 }
 
