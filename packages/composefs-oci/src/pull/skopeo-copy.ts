@@ -82,7 +82,8 @@ function notStarted(reference: string, cause: Error): OciError {
 }
 
 function failed(reference: string, how: string, stderr: string): OciError {
-  return new OciError("TRANSPORT", `${reference}: skopeo ended with ${how}: ${stderr || "it said nothing"}`, {
+  const last = stderr.slice(stderr.lastIndexOf("\n") + 1);
+  return new OciError("TRANSPORT", `${reference}: skopeo ended with ${how}: ${last || "it said nothing"}`, {
     details: { source: reference, stderr },
     hint: `try \`skopeo inspect ${reference}\``,
   });
