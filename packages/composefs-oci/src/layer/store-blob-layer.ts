@@ -39,8 +39,10 @@ export async function storeSourceLayer(
   options: SourceLayerStoreOptions,
 ): Promise<StoredLayer> {
   const { signal, onBytes, verify } = options;
-  const blob = new VerifiedBlob(source.readBlob(descriptor, { signal }), descriptor, "blob");
   const compression = layerCompression(descriptor.mediaType);
+  // Decoders are done with a piece before they ask for the next; pieces of a plain tar wait until they are stored.
+  const reuse = compression === "gzip" || compression === "zstd";
+  const blob = new VerifiedBlob(source.readBlob(descriptor, { signal, reuse }), descriptor, "blob");
   let start: Uint8Array = new Uint8Array();
   async function* read(): AsyncGenerator<Uint8Array> {
     for await (const chunk of blob.read()) {

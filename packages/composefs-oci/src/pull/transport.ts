@@ -15,8 +15,7 @@ const TRANSPORTS = [
   "tarball",
 ] as const;
 
-/** Name of a transport. */
-export type Transport = (typeof TRANSPORTS)[number];
+type Transport = (typeof TRANSPORTS)[number];
 
 /** Where an image reference points. */
 export interface TransportReference {

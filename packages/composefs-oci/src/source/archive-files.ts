@@ -61,7 +61,10 @@ async function uncompressed(file: FileHandle, path: string, { signal }: AccessOp
   if (compression === "none") return file;
   const target = await openUnnamed();
   try {
-    for await (const piece of decompress(readRange(file, 0, Number.MAX_SAFE_INTEGER, { signal }), compression)) {
+    for await (const piece of decompress(
+      readRange(file, 0, Number.MAX_SAFE_INTEGER, { signal, reuse: true }),
+      compression,
+    )) {
       await target.writeFile(piece);
     }
     await file.close();

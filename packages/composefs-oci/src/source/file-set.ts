@@ -4,7 +4,7 @@ import type { AccessOptions } from "./blob-source.ts";
 export interface FileContent {
   /** Bytes. */
   readonly size: number;
-  /** The bytes in pieces that stay valid. May be read once at a time. */
+  /** The bytes in pieces that stay valid, unless `reuse` says that they need not. May be read once at a time. */
   read(options?: AccessOptions): AsyncIterable<Uint8Array>;
   /** Gives back what it holds open. */
   close(): Promise<void>;

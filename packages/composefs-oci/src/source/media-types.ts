@@ -5,10 +5,8 @@ export type Compression = "none" | "gzip" | "zstd";
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 /** Media type of an OCI image index. */
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
-/** Media type of Docker's manifest, schema 2. */
-export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
-/** Media type of Docker's list of manifests. */
-export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
 /** Media type of Docker's manifest, schema 1. */
 export const DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+json";
 /** Media type of an OCI image config. */

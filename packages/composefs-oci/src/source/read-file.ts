@@ -21,19 +21,20 @@ export async function openRegular(path: string): Promise<FileHandle | null> {
 }
 
 /**
- * Reads `length` bytes of a file from `offset` on, in new buffers, or fewer where the file ends before. The file stays
- * open.
+ * Reads `length` bytes of a file from `offset` on, in new buffers unless `reuse` is set, or fewer where the file ends
+ * before. The file stays open.
  */
 export async function* readRange(
   file: FileHandle,
   offset: number,
   length: number,
-  { signal }: AccessOptions = {},
+  { signal, reuse = false }: AccessOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  let piece: Buffer | null = null;
   for (let done = 0; done < length; ) {
     signal?.throwIfAborted();
-    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, length - done));
-    const { bytesRead } = await file.read(piece, 0, piece.length, offset + done);
+    if (piece === null || !reuse) piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, length - done));
+    const { bytesRead } = await file.read(piece, 0, Math.min(piece.length, length - done), offset + done);
     if (bytesRead === 0) return;
     done += bytesRead;
     yield piece.subarray(0, bytesRead);
