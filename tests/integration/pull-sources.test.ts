@@ -96,6 +96,17 @@ describe.skipIf(needed !== null)("images that skopeo copied", () => {
     expect(image).toBe(containers[0]?.hash.sha256.V1.image_id);
   });
 
+  test.skipIf(requires("root", "cfsctl", "skopeo") !== null)("an image of podman's storage by skopeo", async () => {
+    const store = mkdtempSync(join(directory, "store-"));
+    const reference = `containers-storage:[vfs@${store}/root+${store}/run]localhost/umoci:1`;
+    run("skopeo", ["copy", "--quiet", `oci:${directory}/umoci-go:latest`, reference]);
+    const repo = await repository();
+    const umoci = images.find(({ name }) => name === "umoci-go") as RecordedImage;
+    const result = await pullJson(repo, "--local-fetch", "disabled", reference, "x");
+    expect(result).toMatchObject({ config_digest: umoci.config_digest, image: umoci.hash.sha256.V1.image_id });
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith("composefs-skopeo-"))).toEqual([]);
+  });
+
   test("--platform, and what there is when it is not there", async () => {
     const reference = `oci:${directory}/index-flat:multi`;
     const repo = await repository();

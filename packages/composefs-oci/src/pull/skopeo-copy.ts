@@ -47,7 +47,9 @@ export async function openThroughSkopeo(reference: string, options: SkopeoOption
 
 function runSkopeo(from: string, to: string, { platform, signal }: SkopeoOptions): Promise<void> {
   signal?.throwIfAborted();
-  const args = ["copy", "--quiet", from, to];
+  // Podman's storage keeps layers as plain tars, but skopeo would leave gzip in their media types.
+  const compress = from.startsWith("containers-storage:") ? ["--dest-compress"] : [];
+  const args = ["copy", "--quiet", ...compress, from, to];
   if (platform !== undefined) {
     args.unshift("--override-os", platform.os, "--override-arch", platform.architecture);
     if (platform.variant !== null) args.unshift("--override-variant", platform.variant);

@@ -41,6 +41,12 @@ test("an image is copied as dir:, and the copy goes with the source", async () =
   expect(readdirSync(temporary)).toEqual([]);
 });
 
+test("layers of podman's storage are compressed, as their media types have it", async () => {
+  const notes = skopeo(`mkdir "$to"`);
+  await (await openThroughSkopeo("containers-storage:app")).close();
+  expect(readFileSync(notes, "utf8")).toMatch(/^copy --quiet --dest-compress containers-storage:app dir:/);
+});
+
 test("docker's daemon has no manifests: docker-archive:", async () => {
   const notes = skopeo(`head -c 1024 /dev/zero > "$to"`);
   const source = await openThroughSkopeo("docker-daemon:app:1");
