@@ -32,6 +32,7 @@ export type { PlannedLayer, ProgressEvent, ProgressListener } from "./progress.t
 export type { ImageSource, SourceLayer, SourceLayerOptions } from "./pull/image-source.ts";
 export { type ImportImageOptions, importImage, type PullResult } from "./pull/import-image.ts";
 export { type PullOptions, pull } from "./pull/pull.ts";
+export type { SourcePullOptions } from "./pull/source-pull.ts";
 export type { StoreSourceOptions } from "./pull/store-source.ts";
 export type { RegistryOptions } from "./registry/options.ts";
 export { openRegistrySink } from "./registry/registry-sink.ts";

@@ -4,15 +4,17 @@ import type { ImportStats } from "./import-stats.ts";
 export interface PlannedLayer {
   /** Its diff_id. */
   readonly id: string;
-  /** Size of its tar in bytes; null when the source does not know. */
+  /** Bytes to be read of it; null when the source does not know. */
   readonly bytes: number | null;
   /** Whether the destination has it already. */
   readonly present: boolean;
 }
 
 /**
- * What happens during a pull, a copy or an export. `plan` comes once, before any other event of a layer; then per layer either `skip`, or
- * `start`, any number of `progress`, and `done`. The stage `erofs` comes only when an image is built. `id` is the diff_id, sizes are those of the tar.
+ * What happens during a pull, a copy or an export. `plan` comes once, before any other event of a layer; then per layer
+ * either `skip`, or `start`, any number of `progress`, and `done`. The stage `erofs` comes only when an image is built.
+ * `id` is the diff_id. Sizes are those of what is read: the tar out of podman's storage or a repository, the blob,
+ * compressed or not, out of other sources.
  */
 export type ProgressEvent =
   | { readonly type: "stage"; readonly stage: "resolve" | "layers" | "erofs" | "commit" }

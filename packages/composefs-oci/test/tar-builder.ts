@@ -6,6 +6,8 @@ export interface Entry {
   readonly name: string;
   readonly content?: Uint8Array;
   readonly type?: string;
+  /** Target of a link. */
+  readonly link?: string;
 }
 
 /** The directory that the file tree of any image must have (oci.md §4.3). */
@@ -13,8 +15,8 @@ export const USR: Entry = { name: "usr/", type: "5" };
 
 /** A ustar archive with two zero blocks at its end; independent of the packages under test. */
 export function tar(entries: readonly Entry[]): Buffer {
-  const blocks = entries.flatMap(({ name, content = new Uint8Array(), type = "0" }) => [
-    header(name, content.length, type),
+  const blocks = entries.flatMap(({ name, content = new Uint8Array(), type = "0", link }) => [
+    header(name, content.length, type, link),
     content,
     Buffer.alloc((512 - (content.length % 512)) % 512),
   ]);
@@ -22,7 +24,7 @@ export function tar(entries: readonly Entry[]): Buffer {
 }
 
 /** Header block of an entry. */
-export function header(name: string, size: number, type: string): Buffer {
+export function header(name: string, size: number, type: string, link = ""): Buffer {
   const block = Buffer.alloc(512);
   block.write(name, 0, 100);
   block.write("0000644\0", 100);
@@ -32,6 +34,7 @@ export function header(name: string, size: number, type: string): Buffer {
   block.write("00000000000\0", 136);
   block.write("        ", 148);
   block.write(type, 156);
+  block.write(link, 157, 100);
   block.write("ustar\x0000", 257);
   const sum = block.reduce((total, byte) => total + byte, 0);
   block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);

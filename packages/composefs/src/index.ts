@@ -62,4 +62,4 @@ export {
 } from "./tree/node.ts";
 export { type PrepareTreeOptions, prepareBootTree, prepareTree } from "./tree/prepare.ts";
 export { countLinks, type Visit, walkTree } from "./tree/walk.ts";
-export { unzstd, ZstdFrameWriter } from "./zstd.ts";
+export { unzstd, ZstdDecoder, ZstdFrameWriter } from "./zstd.ts";

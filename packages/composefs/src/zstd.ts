@@ -100,28 +100,54 @@ export function zstdFrame(data: Uint8Array): Uint8Array {
 }
 
 /**
- * Decompresses frames laid end to end, in pieces of at most 128 KiB that stay valid.
+ * Decompresses frames laid end to end, skippable ones among them, in pieces of at most 128 KiB that stay valid. Memory is
+ * bounded whatever the data says: libzstd refuses frames that need a window above 128 MiB.
+ */
+export class ZstdDecoder {
+  readonly #context = new binding.DCtx();
+  readonly #size: number = binding.dStreamOutSize();
+  #output: Buffer = Buffer.allocUnsafeSlow(this.#size);
+  #used = 0;
+  /** What libzstd would like to read next; 0 between frames, once all of a frame came out. */
+  #hint = 0;
+
+  /** The pieces that are complete after `data`. @throws Error libzstd's message for damaged data */
+  *push(data: Uint8Array): Generator<Uint8Array, void, undefined> {
+    let rest = data;
+    let full = false;
+    // A full buffer may not have held all there is; the rest comes out without more input.
+    while (rest.length > 0 || (full && this.#hint > 0)) {
+      const [hint, produced, consumed] = this.#context.decompressStream(this.#output.subarray(this.#used), rest);
+      this.#hint = hint;
+      rest = rest.subarray(consumed);
+      this.#used += produced;
+      full = this.#used === this.#size;
+      if (full) yield this.#take(); // many small frames share a buffer
+    }
+  }
+
+  /** The last piece, if there is one. @throws RangeError the data ends inside a frame */
+  finish(): Uint8Array {
+    if (this.#hint > 0) throw new RangeError("data ends inside a zstd frame");
+    return this.#take();
+  }
+
+  #take(): Uint8Array {
+    const piece = this.#output.subarray(0, this.#used);
+    this.#output = Buffer.allocUnsafeSlow(this.#size);
+    this.#used = 0;
+    return piece;
+  }
+}
+
+/**
+ * Decompresses data that is at hand as {@link ZstdDecoder} does.
  *
  * @throws Error libzstd's message for damaged data; RangeError for data that ends inside a frame
  */
 export function* unzstd(data: Uint8Array): Generator<Uint8Array> {
-  const context = new binding.DCtx();
-  const size = binding.dStreamOutSize();
-  let output = Buffer.allocUnsafeSlow(size);
-  let used = 0;
-  let rest = data;
-  let hint = 0;
-  // When the input is used up, what the decoder still holds comes out without more of it.
-  while (rest.length > 0 || hint > 0) {
-    const [toRead, produced, consumed] = context.decompressStream(output.subarray(used), rest);
-    if (rest.length === 0 && produced === 0) throw new RangeError("data ends inside a zstd frame");
-    hint = toRead;
-    rest = rest.subarray(consumed);
-    used += produced;
-    if (used < size) continue; // many small frames share a buffer
-    yield output;
-    output = Buffer.allocUnsafeSlow(size);
-    used = 0;
-  }
-  if (used > 0) yield output.subarray(0, used);
+  const decoder = new ZstdDecoder();
+  yield* decoder.push(data);
+  const last = decoder.finish();
+  if (last.length > 0) yield last;
 }

@@ -49,7 +49,8 @@ export async function prepareBoot(
     });
   }
   const { manifestDigest, manifestBytes: manifest, configDigest, configBytes: config } = image;
-  const parts = { kind: "container", manifestDigest, manifest, configDigest, config, layers } as const;
+  const subject = image.manifest.subject?.digest ?? null;
+  const parts = { kind: "container", manifestDigest, manifest, configDigest, config, layers, subject } as const;
   const { bootImages } = await finalizeImage(repository, parts, { ...options, bootable: true });
   const [main] = bootImages?.wanted ?? [];
   if (main === undefined) throw new RangeError("a repository has a default format");

@@ -5,6 +5,8 @@ import { asString, listField, objectField, optionalStringField, parseJsonObject,
 export interface ImageConfig {
   readonly architecture: string;
   readonly os: string;
+  /** Variant of the architecture, such as `v7`; null when it does not say. */
+  readonly variant: string | null;
   /** When it was built, as written; null when it does not say. */
   readonly created: string | null;
   /** Digests of the uncompressed layers, base first. */
@@ -19,6 +21,7 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
   return {
     architecture: stringField(config, "architecture"),
     os: stringField(config, "os"),
+    variant: optionalStringField(config, "variant"),
     created: optionalStringField(config, "created"),
     diffIds: listField(rootfs, "diff_ids", (item, place) => parseDigest(asString(item, place), place)),
   };

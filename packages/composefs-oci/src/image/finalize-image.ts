@@ -8,12 +8,15 @@ import { type EnsuredBootImages, ensureBootImages, expectBootImage } from "./ens
 import { type EnsuredImages, ensureImages, type ImageOptions } from "./ensure-images.ts";
 import { IMAGE_KEYS, imageRefs } from "./image-refs.ts";
 import { findJsonStream, storeJsonStream } from "./json-stream.ts";
+import { referrerRef } from "./referrers.ts";
 import { SEAL_LABEL, sealOf } from "./seal.ts";
 import { tagRef } from "./tag-name.ts";
 
 /** An image whose layers are stored. */
 export interface ImageParts {
   readonly kind: "container" | "artifact";
+  /** The image that an artifact is about; null for none. */
+  readonly subject: OciDigest | null;
   readonly manifestDigest: OciDigest;
   readonly manifest: Uint8Array;
   readonly configDigest: OciDigest;
@@ -75,11 +78,12 @@ export async function finalizeImage(
   // The reference stores the streams without images first, and its objects stay until a collection (oci.md §3.3).
   if (present === null && images !== null) await storeStreams(repository, image, layerRefs, layerRefs);
 
-  const imageAndBootRefs =
-    images === null
-      ? []
-      : refsAfterLayers(repository, images, layerRefs, new Map([...configRefs, ...(boot?.refs ?? [])]));
-  const final = await storeStreams(repository, image, layerRefs, [...layerRefs, ...imageAndBootRefs]);
+  const known = new Map([...configRefs, ...(boot?.refs ?? [])]);
+  const imageAndBootRefs = images === null ? [] : refsAfterLayers(repository, images, layerRefs, known);
+  // The empty config of artifacts is one for all: it stays as the first of them left it, and each manifest refers to its
+  // own layers (oci.md §11.4).
+  const shared = images === null ? present?.id : undefined;
+  const final = await storeStreams(repository, image, layerRefs, [...layerRefs, ...imageAndBootRefs], shared);
   signal?.throwIfAborted();
   const manifestName = contentId("manifest", manifestDigest);
   const changed = await repository.publish({
@@ -89,7 +93,9 @@ export async function finalizeImage(
       { contentId: contentId("config", configDigest), id: final.configId },
       { contentId: manifestName, id: final.manifestId },
     ],
-    refs: ref === null ? [] : [{ name: ref, contentId: manifestName }],
+    refs: [ref, image.subject === null ? null : referrerRef(image.subject, manifestDigest)]
+      .filter((name) => name !== null)
+      .map((name) => ({ name, contentId: manifestName })),
   });
   return { ...final, imageIds: images?.wanted ?? new Map(), bootImages: boot, changed };
 }
@@ -139,13 +145,11 @@ async function storeStreams(
   { manifestDigest, manifest, configDigest, config }: ImageParts,
   layerRefs: readonly NamedRef[],
   configRefs: readonly NamedRef[],
+  knownConfig?: ObjectId,
 ): Promise<{ readonly configId: ObjectId; readonly manifestId: ObjectId }> {
-  const configId = await storeJsonStream(repository, {
-    kind: "config",
-    digest: configDigest,
-    bytes: config,
-    refs: configRefs,
-  });
+  const configId =
+    knownConfig ??
+    (await storeJsonStream(repository, { kind: "config", digest: configDigest, bytes: config, refs: configRefs }));
   const manifestId = await storeJsonStream(repository, {
     kind: "manifest",
     digest: manifestDigest,

@@ -8,17 +8,26 @@ export interface JsonObject {
 
 /** @throws OciError `MANIFEST_INVALID` not JSON, or not an object */
 export function parseJsonObject(bytes: Uint8Array, place: string): JsonObject {
-  let value: unknown;
+  return asObject(parseJson(bytes, place), place);
+}
+
+/** @throws OciError `MANIFEST_INVALID` not JSON, or not a list; its items by `parseItem` */
+export function parseJsonList<T>(bytes: Uint8Array, place: string, parseItem: ItemParser<T>): T[] {
+  return asList(parseJson(bytes, place), place, parseItem);
+}
+
+function parseJson(bytes: Uint8Array, place: string): unknown {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (cause) {
     throw new OciError("MANIFEST_INVALID", `${place} is not JSON: ${(cause as Error).message}`, {
       details: { place },
       cause,
     });
   }
-  return asObject(value, place);
 }
+
+type ItemParser<T> = (item: unknown, place: string) => T;
 
 /** A field that must be an object. */
 export function objectField(parent: JsonObject, name: string): JsonObject {
@@ -31,9 +40,16 @@ export function optionalObjectField(parent: JsonObject, name: string): JsonObjec
 }
 
 /** A field that must be a list; its items by `parseItem`. */
-export function listField<T>(parent: JsonObject, name: string, parseItem: (item: unknown, place: string) => T): T[] {
-  const value = parent.fields[name];
-  const place = `${parent.place}.${name}`;
+export function listField<T>(parent: JsonObject, name: string, parseItem: ItemParser<T>): T[] {
+  return asList(parent.fields[name], `${parent.place}.${name}`, parseItem);
+}
+
+/** A field that is a list, null or absent, which is as good as empty; its items by `parseItem`. */
+export function optionalListField<T>(parent: JsonObject, name: string, parseItem: ItemParser<T>): T[] {
+  return isAbsent(parent.fields[name]) ? [] : listField(parent, name, parseItem);
+}
+
+function asList<T>(value: unknown, place: string, parseItem: ItemParser<T>): T[] {
   if (!Array.isArray(value)) throw wrongType(place, "a list", value);
   return value.map((item, i) => parseItem(item, `${place}[${i}]`));
 }

@@ -28,6 +28,8 @@ export interface Manifest {
   readonly layers: readonly Descriptor[];
   /** Image that an artifact is about. */
   readonly subject: Descriptor | null;
+  /** What kind of artifact it says it is; null when it does not. */
+  readonly artifactType: string | null;
 }
 
 const CONTAINER_CONFIG_TYPES: ReadonlySet<string> = new Set([
@@ -51,6 +53,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
     config,
     layers: listField(manifest, "layers", (item, place) => parseDescriptor(asObject(item, place))),
     subject: subject === null ? null : parseDescriptor(subject),
+    artifactType: optionalStringField(manifest, "artifactType"),
   };
 }
 
@@ -65,6 +68,10 @@ function refuseOtherDocuments(manifest: JsonObject): void {
   if (what === null) return;
   throw new OciError("MANIFEST_UNSUPPORTED", `expected an image manifest, found ${what}`, {
     details: { schemaVersion: version, mediaType: optionalStringField(manifest, "mediaType") },
+    hint:
+      version === 1
+        ? "no registry needs this format any more: convert the image (`skopeo copy --format oci`), or push it again"
+        : "give the digest of the manifest for one platform",
   });
 }
 

@@ -5,7 +5,7 @@ import type { StoredLayer } from "../layer/store-layer.ts";
 export interface SourceLayer {
   /** The diff_id; of an artifact's layer the digest of its blob. */
   readonly diffId: OciDigest;
-  /** Size of the uncompressed tar in bytes; null when the source does not know. */
+  /** Bytes to be read: of the tar, or of the blob as the source has it; null when the source does not know. */
   readonly bytes: number | null;
   /**
    * Stores the layer's files and splitstream. The layer's content must have been checked against its diff_id as far as
@@ -17,12 +17,14 @@ export interface SourceLayer {
 /** What {@link SourceLayer.store} is given. */
 export interface SourceLayerOptions {
   readonly signal: AbortSignal;
-  /** To be told how many bytes of the tar are done. */
+  /** To be told how many of those bytes are done. */
   readonly onBytes: (done: number) => void;
 }
 
 /** An image somewhere, ready to be imported by {@link importImage}. */
 export interface ImageSource {
+  /** What the manifest is called where it comes from; default its sha256. */
+  readonly manifestDigest?: OciDigest | undefined;
   /** Exact bytes, checked against the digest they were asked for by. */
   readonly manifest: Uint8Array;
   /** Exact bytes. */

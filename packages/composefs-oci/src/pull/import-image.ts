@@ -63,7 +63,7 @@ export async function importImage(
   if (tag !== null) tagRef(tag);
   repository.ensureWritable();
   const manifest = parseManifest(source.manifest);
-  const manifestDigest = digestOf(source.manifest);
+  const manifestDigest = digestOf(source.manifest, source.manifestDigest);
   const configDigest = manifest.config.digest;
   if (options.bootable) refuseArtifact({ kind: manifest.kind, manifestDigest });
   checkConfig(source.config, configDigest);
@@ -84,6 +84,7 @@ export async function importImage(
     repository,
     {
       kind: manifest.kind,
+      subject: manifest.subject?.digest ?? null,
       manifestDigest,
       manifest: source.manifest,
       configDigest,

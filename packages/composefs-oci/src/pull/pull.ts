@@ -1,31 +1,37 @@
 import type { Repository } from "@composefs/core";
-import { OciError } from "../errors.ts";
 import { tagRef } from "../image/tag-name.ts";
-import { type ImportImageOptions, importImage, type PullResult } from "./import-image.ts";
+import { importImage, type PullResult } from "./import-image.ts";
+import { openSource } from "./open-source.ts";
+import { pullFromSource, type SourcePullOptions } from "./source-pull.ts";
 import { pullFromStore, type StoreSourceOptions } from "./store-source.ts";
 import { parseTransport } from "./transport.ts";
 
 /** Settings of {@link pull}. */
-export interface PullOptions extends ImportImageOptions, StoreSourceOptions {}
+export interface PullOptions extends Omit<SourcePullOptions, "strictPlatform">, StoreSourceOptions {
+  /** Read a containers-storage with skopeo rather than directly, which copies everything; default false. */
+  readonly throughSkopeo?: boolean | undefined;
+}
 
 /**
- * Pulls the image that `reference` (`TRANSPORT:NAME`) names into the repository. Transports: `containers-storage`.
+ * Pulls the image that `reference` (`TRANSPORT:NAME`) names into the repository. Transports: `containers-storage`,
+ * `docker` and `registry`, `oci`, `oci-archive`, `docker-archive`, `dir`, and through skopeo `docker-daemon`, `ostree`, `sif`, `tarball`.
  *
  * @param options `tag` as in {@link importImage}, that is none by default
- * @throws as {@link importImage}; OciError `TRANSPORT`, `ZERO_COPY_IMPOSSIBLE`; CstorageError
+ * @throws as {@link importImage} and {@link pullFromSource}; OciError `TRANSPORT`, `ZERO_COPY_IMPOSSIBLE`; CstorageError
  */
 export async function pull(repository: Repository, reference: string, options: PullOptions = {}): Promise<PullResult> {
-  const { transport, rest } = parseTransport(reference);
+  const parsed = parseTransport(reference);
   repository.ensureWritable();
   if (options.tag != null) tagRef(options.tag);
   options.onProgress?.({ type: "stage", stage: "resolve" });
-  switch (transport) {
-    case "containers-storage":
-      return pullFromStore(repository, rest, options, (source) => importImage(repository, source, options));
-    default:
-      throw new OciError("TRANSPORT", `transport '${transport}:' is not supported`, {
-        details: { reference, transport, supported: ["containers-storage"] },
-        hint: `bring the image into podman first (\`skopeo copy ${reference} containers-storage:NAME\`), then pull it from there`,
-      });
+  if (parsed.transport === "containers-storage" && !options.throughSkopeo) {
+    return pullFromStore(repository, parsed.rest, options, (source) => importImage(repository, source, options));
+  }
+  const source = await openSource(reference, parsed, options);
+  try {
+    const strictPlatform = parsed.transport === "oci" || parsed.transport === "oci-archive";
+    return await pullFromSource(repository, source, { ...options, strictPlatform });
+  } finally {
+    await source.close();
   }
 }

@@ -1,24 +1,60 @@
 import { OciError } from "../errors.ts";
 
-/** Where an image reference points: the part before its first colon, and the rest. */
+/** Transports of image references; those of the last line are read by skopeo. */
+const TRANSPORTS = [
+  "containers-storage",
+  "docker",
+  "registry",
+  "oci",
+  "oci-archive",
+  "docker-archive",
+  "dir",
+  "docker-daemon",
+  "ostree",
+  "sif",
+  "tarball",
+] as const;
+
+type Transport = (typeof TRANSPORTS)[number];
+
+/** Where an image reference points. */
 export interface TransportReference {
-  readonly transport: string;
+  readonly transport: Transport;
+  /** What follows the first colon; of `docker://` what follows the slashes. */
   readonly rest: string;
 }
 
 /**
  * Splits an image reference such as `containers-storage:localhost/app:latest`.
  *
- * @throws OciError `TRANSPORT` no transport, or an empty rest
+ * @throws OciError `TRANSPORT` no transport or an unknown one, an empty rest, or `docker:` without slashes
  * @see oci.md §1.1
  */
 export function parseTransport(reference: string): TransportReference {
   const colon = reference.indexOf(":");
-  const [transport, rest] = [reference.slice(0, Math.max(colon, 0)), reference.slice(colon + 1)];
-  if (colon > 0 && rest !== "") return { transport, rest };
-  const problem = colon > 0 ? "nothing after its transport" : "no transport in front";
-  throw new OciError("TRANSPORT", `image reference '${reference}' has ${problem}`, {
-    details: { reference },
-    hint: `an image of podman is called containers-storage:${rest || "NAME"}`,
-  });
+  const name = reference.slice(0, Math.max(colon, 0));
+  const after = reference.slice(colon + 1);
+  const transport = TRANSPORTS.find((known) => known === name);
+  if (transport === undefined) {
+    const problem = colon > 0 ? `the unknown transport '${name}'` : "no transport in front";
+    throw refused(reference, problem, `registries are called docker://${reference}; others: ${TRANSPORTS.join(", ")}`);
+  }
+  if (transport === "docker" && !after.startsWith("//")) {
+    throw refused(reference, "no slashes after 'docker:'", `did you mean docker://${after.replace(/^\/+/, "")}?`);
+  }
+  const rest = transport === "docker" ? after.slice(2) : after;
+  if (rest !== "") return { transport, rest };
+  throw refused(reference, "nothing after its transport", `for example ${EXAMPLES[transport] ?? `${transport}:NAME`}`);
+}
+
+const EXAMPLES: Readonly<Partial<Record<Transport, string>>> = {
+  docker: "docker://quay.io/NAME:TAG",
+  oci: "oci:DIRECTORY:TAG",
+  "oci-archive": "oci-archive:FILE:TAG",
+  "docker-archive": "docker-archive:FILE",
+  dir: "dir:DIRECTORY",
+};
+
+function refused(reference: string, problem: string, hint: string): OciError {
+  return new OciError("TRANSPORT", `image reference '${reference}' has ${problem}`, { details: { reference }, hint });
 }

@@ -7,8 +7,13 @@ export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 /** Media type of Docker's manifest, schema 2. */
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
+/** Media type of Docker's manifest, schema 1. */
+export const DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+json";
+/** Media type of an OCI image config. */
+export const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
 /** Media type of a layer that is a plain tar. */
-const OCI_TAR = "application/vnd.oci.image.layer.v1.tar";
+export const OCI_TAR = "application/vnd.oci.image.layer.v1.tar";
 
 /** Layers of each kind with their Docker twins (oci.md §2.1, §11.2). */
 const LAYERS: ReadonlyMap<string, Compression> = new Map([
@@ -28,4 +33,14 @@ const LAYERS: ReadonlyMap<string, Compression> = new Map([
 /** How a layer of this media type holds its tar; null when it is no tar. */
 export function layerCompression(mediaType: string): Compression | null {
   return LAYERS.get(mediaType) ?? null;
+}
+
+/** Whether a document of this media type is a manifest. */
+export function isManifestType(mediaType: string): boolean {
+  return mediaType === OCI_MANIFEST || mediaType === DOCKER_MANIFEST;
+}
+
+/** Whether a document of this media type lists manifests. */
+export function isIndexType(mediaType: string): boolean {
+  return mediaType === OCI_INDEX || mediaType === DOCKER_LIST;
 }

@@ -10,9 +10,11 @@ test("a config", () => {
   expect(parse({ ...CONFIG, created: "2024-01-01T00:00:00Z", config: {} })).toEqual({
     architecture: "arm64",
     os: "linux",
+    variant: null,
     created: "2024-01-01T00:00:00Z",
     diffIds: [DIGEST, DIGEST],
   });
+  expect(parse({ ...CONFIG, variant: "v8" }).variant).toBe("v8");
   expect(parse({ ...CONFIG, created: null }).created).toBeNull();
   expect(parse({ ...CONFIG, rootfs: { type: "layers", diff_ids: [] } }).diffIds).toEqual([]);
 });

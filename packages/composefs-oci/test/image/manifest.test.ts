@@ -15,6 +15,7 @@ test("a manifest", () => {
     config: CONFIG,
     layers: [LAYER],
     subject: null,
+    artifactType: null,
   });
 });
 

@@ -10,7 +10,7 @@ afterEach(removeRepositories);
 
 test.each<[string, string, string | undefined]>([
   ["TRANSPORT", "app", undefined],
-  ["TRANSPORT", "docker://quay.io/app", undefined],
+  ["REF_INVALID", "docker://quay.io/App:tag", undefined],
   ["TRANSPORT", "localhost:5000/app", undefined],
   ["REF_INVALID", "containers-storage:app", "@x"],
   ["REF_INVALID", "containers-storage:app", "."],

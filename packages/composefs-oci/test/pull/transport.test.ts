@@ -10,9 +10,24 @@ test.each([
     "[overlay@/g+/r]localhost/app:latest",
   ],
   ["oci:/srv/x:tag", "oci", "/srv/x:tag"],
-  ["docker://quay.io/a/b", "docker", "//quay.io/a/b"],
+  ["docker://quay.io/a/b", "docker", "quay.io/a/b"],
 ])("%s", (reference, transport, rest) => expect(parseTransport(reference)).toEqual({ transport, rest }));
 
-test.each(["", "app", ":app", "containers-storage:", ":"])("'%s' is refused", (reference) => {
+// oci.md §1.1
+test.each([
+  "",
+  "app",
+  ":app",
+  ":",
+  "containers-storage:",
+  "oci:",
+  "docker://",
+  "docker:quay.io/x",
+  "DOCKER://quay.io/x",
+  "OCI:x",
+  "ocidir:x",
+  "bogus:x",
+  "localhost:5000/app",
+])("'%s' is refused", (reference) => {
   expect(codeOf(() => parseTransport(reference))).toBe("TRANSPORT");
 });

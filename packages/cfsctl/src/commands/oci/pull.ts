@@ -1,5 +1,5 @@
-import type { PullResult } from "@composefs/oci";
-import type { Command } from "commander";
+import type { Platform, PullResult } from "@composefs/oci";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
 import { valueOption } from "../../options.ts";
@@ -16,7 +16,9 @@ interface PullArguments {
   readonly zeroCopy?: true;
   readonly hardlink?: true;
   readonly verify?: "crc" | "diffid" | "none";
-  readonly localFetch?: "auto" | "zerocopy";
+  readonly verifyDiffid: boolean;
+  readonly platform?: Platform;
+  readonly localFetch?: "disabled" | "auto" | "zerocopy";
   readonly compatWhiteouts?: true;
   readonly bootable?: true;
   readonly expectedDigest?: string;
@@ -29,7 +31,10 @@ export function addOciPull(parent: Command, context: Context): void {
   parent
     .command("pull")
     .description("bring an image into the repository, sharing its files where the file systems can")
-    .argument("<image>", "containers-storage:NAME, an image of podman or buildah")
+    .argument(
+      "<image>",
+      "containers-storage:NAME (podman, buildah), oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR; docker-daemon:NAME and others through skopeo",
+    )
     .argument("[name]", "tag to give it (default: <image>)")
     .option("--json", "print the result as JSON")
     .option("--zero-copy", "refuse rather than copy files, before anything is written")
@@ -41,7 +46,20 @@ export function addOciPull(parent: Command, context: Context): void {
         "none",
       ]),
     )
-    .addOption(valueOption("--local-fetch <how>", "zerocopy: as --zero-copy", ["auto", "zerocopy"]).hideHelp())
+    .option("--no-verify-diffid", "do not check layers from elsewhere against their diff_ids; blobs are always checked")
+    .addOption(
+      new Option(
+        "--platform <os/arch[/variant]>",
+        "of several images take the one for this platform (default: this machine's)",
+      ).argParser(parsePlatform),
+    )
+    .addOption(
+      valueOption("--local-fetch <how>", "disabled: read podman's images with skopeo; zerocopy: as --zero-copy", [
+        "disabled",
+        "auto",
+        "zerocopy",
+      ]).hideHelp(),
+    )
     .option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer")
     .option("--bootable", "make the image to boot as well: /boot and /sysroot empty, SELinux labels set")
     .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing")
@@ -63,6 +81,9 @@ export function addOciPull(parent: Command, context: Context): void {
           result = await pull(repository, image, {
             tag: name ?? image,
             verify: options.verify ?? "crc",
+            verifyDiffId: options.verifyDiffid,
+            platform: options.platform,
+            throughSkopeo: options.localFetch === "disabled",
             hardlink: options.hardlink ?? false,
             zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
             erofsVersion: chosenVersion(context.globals()),
@@ -78,6 +99,14 @@ export function addOciPull(parent: Command, context: Context): void {
         else await context.output.write(resultText(result, expectedDigest !== undefined));
       }),
     );
+}
+
+function parsePlatform(text: string): Platform {
+  const [, os, architecture, variant] = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/.exec(text) ?? [];
+  if (os === undefined || architecture === undefined) {
+    throw new InvalidArgumentError("Expected os/arch or os/arch/variant, such as linux/arm64.");
+  }
+  return { os, architecture, variant: variant ?? null };
 }
 
 function resultText(result: PullResult, expected: boolean): string {

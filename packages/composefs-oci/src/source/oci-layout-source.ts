@@ -1,0 +1,89 @@
+import { stat } from "node:fs/promises";
+import { OciError } from "../errors.ts";
+import { parseImageIndex } from "../image/image-index.ts";
+import type { Descriptor } from "../image/manifest.ts";
+import { openArchive } from "./archive-files.ts";
+import type { AccessOptions, BlobSource, Candidate } from "./blob-source.ts";
+import { directoryFiles } from "./directory-files.ts";
+import type { FileSet } from "./file-set.ts";
+import { readAll, readBlobFile } from "./read-all.ts";
+import { malformed, noSuchBlob, noSuchName, noSuchPath } from "./source-errors.ts";
+import { splitTag } from "./split-tag.ts";
+
+/**
+ * Opens an OCI layout in a directory.
+ *
+ * @param reference as given, for messages
+ * @param text what stands after `oci:`, that is `DIR[:TAG]`
+ * @throws OciError `SOURCE_NOT_FOUND`; KernelError
+ * @see oci.md §1.3
+ */
+export async function openOciDirectory(reference: string, text: string): Promise<BlobSource> {
+  const { path, tag } = await splitTag(text, "last-colon");
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+    throw error;
+  });
+  if (found === null) throw noSuchPath(reference, path);
+  if (!found.isDirectory()) {
+    throw malformed(reference, `${path} is no directory`, "a layout in a file is called oci-archive:FILE");
+  }
+  return layoutSource(reference, directoryFiles(path), tag);
+}
+
+/**
+ * Opens an OCI layout in a tar, which may be compressed by gzip or zstd.
+ *
+ * @param text what stands after `oci-archive:`, that is `FILE[:TAG]`
+ * @throws OciError `SOURCE_NOT_FOUND`, `SOURCE_INVALID`; KernelError
+ */
+export async function openOciArchive(
+  reference: string,
+  text: string,
+  options: AccessOptions = {},
+): Promise<BlobSource> {
+  const { path, tag } = await splitTag(text, "first-colon");
+  const files = await openArchive(path, options);
+  if (files === null) throw noSuchPath(reference, path);
+  return layoutSource(reference, files, tag);
+}
+
+function layoutSource(reference: string, files: FileSet, tag: string | null): BlobSource {
+  const blob = ({ digest }: Descriptor) => files.open(`blobs/${digest.replace(":", "/")}`);
+  return {
+    reference,
+    candidates: (options) => candidates(reference, files, tag, options),
+    readManifest: async (descriptor, options) => {
+      const path = `blobs/${descriptor.digest.replace(":", "/")}`;
+      const bytes = await readAll(files, path, options, descriptor.size + 1);
+      if (bytes === null) throw noSuchBlob(`manifest ${descriptor.digest}`);
+      return bytes;
+    },
+    readBlob: (descriptor, options) =>
+      readBlobFile(
+        () => blob(descriptor),
+        () => noSuchBlob(`blob ${descriptor.digest}`),
+        options,
+      ),
+    close: () => files.close(),
+  };
+}
+
+async function candidates(
+  reference: string,
+  files: FileSet,
+  tag: string | null,
+  options?: AccessOptions,
+): Promise<readonly Candidate[]> {
+  const bytes = await readAll(files, "index.json", options);
+  if (bytes === null) throw malformed(reference, "it has no index.json", "this is no OCI layout");
+  const entries = parseImageIndex(bytes, "index.json");
+  const found = tag === null ? entries : entries.filter(({ refName }) => refName === tag);
+  if (found.length > 0) return found;
+  const names = [...new Set(entries.flatMap(({ refName }) => (refName === null ? [] : [refName])))];
+  if (tag !== null) throw noSuchName(reference, tag, names, "give one of these after the path's colon, or none");
+  throw new OciError("SOURCE_NOT_FOUND", `${reference}: its index.json lists no manifest`, {
+    details: { source: reference },
+    hint: "the layout is empty; put an image into it",
+  });
+}

@@ -1,0 +1,97 @@
+import { OciError } from "../errors.ts";
+import { parseConfig } from "../image/config.ts";
+import { parseImageIndex } from "../image/image-index.ts";
+import { type Descriptor, parseManifest } from "../image/manifest.ts";
+import type { AccessOptions, BlobSource, Candidate, Platform } from "./blob-source.ts";
+import { isIndexType, isManifestType } from "./media-types.ts";
+import { hostPlatform, platformFits, platformText } from "./platform.ts";
+import type { ReadDocument } from "./read-document.ts";
+
+/** Which of several manifests to take. */
+export interface ResolveOptions extends AccessOptions {
+  /** Default this machine's. */
+  readonly platform?: Platform | undefined;
+  /**
+   * Also a manifest that is all there is must be for this machine when no platform is asked for; default false. Layouts
+   * have it so (oci.md §1.3).
+   */
+  readonly strictPlatform?: boolean | undefined;
+}
+
+/** Platforms that an error lists. */
+const SHOWN_PLATFORMS = 10;
+
+/** What was passed over, for the error. */
+interface Rejects {
+  readonly platforms: Set<string>;
+  readonly mediaTypes: Set<string>;
+  nested: boolean;
+}
+
+/**
+ * The manifest that a source's reference means on this machine: the first of the candidates that fits, those of an index
+ * in its place, one level deep. An artifact has no platform and is taken when it is the only candidate.
+ *
+ * @throws OciError `SOURCE_NOT_FOUND` none fits; `MANIFEST_UNSUPPORTED` there are documents of other kinds only; of reading
+ * @see oci.md §1.3, §11.6
+ */
+export async function resolveManifest(
+  source: BlobSource,
+  read: ReadDocument,
+  options: ResolveOptions,
+): Promise<Descriptor> {
+  const wanted = options.platform ?? hostPlatform();
+  const lenient = options.platform === undefined && !options.strictPlatform;
+  const rejects: Rejects = { platforms: new Set(), mediaTypes: new Set(), nested: false };
+  const candidates = await source.candidates({ signal: options.signal });
+  const alone = candidates.length === 1;
+  const fits = async (candidate: Candidate, mayBeAny: boolean): Promise<boolean> => {
+    const found = candidate.platform ?? (await platformOf(read, candidate));
+    if (found === null ? alone : platformFits(wanted, found)) return true;
+    rejects.platforms.add(found === null ? "an artifact without platform" : platformText(found));
+    return mayBeAny;
+  };
+  for (const candidate of candidates) {
+    if (isManifestType(candidate.mediaType)) {
+      if (await fits(candidate, alone && lenient)) return candidate;
+    } else if (isIndexType(candidate.mediaType)) {
+      const bytes = await read(candidate, "index");
+      for (const entry of parseImageIndex(bytes, `index ${candidate.digest}`)) {
+        if (isIndexType(entry.mediaType)) rejects.nested = true;
+        else if (!isManifestType(entry.mediaType)) rejects.mediaTypes.add(entry.mediaType);
+        else if (await fits(entry, false)) return entry;
+      }
+    } else rejects.mediaTypes.add(candidate.mediaType);
+  }
+  throw notFound(wanted, rejects);
+}
+
+/** What the image itself says; null for an artifact. */
+async function platformOf(read: ReadDocument, candidate: Candidate): Promise<Platform | null> {
+  const manifest = parseManifest(await read(candidate, "manifest"));
+  if (manifest.kind === "artifact") return null;
+  const config = parseConfig(await read(manifest.config, "config"));
+  return { os: config.os, architecture: config.architecture, variant: config.variant };
+}
+
+function notFound(wanted: Platform, { platforms, mediaTypes, nested }: Rejects): OciError {
+  const details = { platform: platformText(wanted), available: [...platforms], mediaTypes: [...mediaTypes] };
+  if (platforms.size === 0 && (mediaTypes.size > 0 || nested)) {
+    const what = mediaTypes.size > 0 ? `documents of the types ${shown(mediaTypes)}` : "indexes inside an index";
+    return new OciError("MANIFEST_UNSUPPORTED", `expected an image manifest, found only ${what}`, {
+      details,
+      hint: "an image is an OCI or a Docker schema 2 manifest, or an index of some; convert it (`skopeo copy --format oci`)",
+    });
+  }
+  const there = platforms.size === 0 ? "it lists no manifest" : `there are: ${shown(platforms)}`;
+  const [first] = platforms;
+  return new OciError("SOURCE_NOT_FOUND", `no image for the platform ${details.platform}; ${there}`, {
+    details,
+    hint: first?.includes("/") ? `choose one, as by \`--platform ${first}\`` : "look at what the source has",
+  });
+}
+
+function shown(items: ReadonlySet<string>): string {
+  const more = items.size > SHOWN_PLATFORMS ? ", …" : "";
+  return `${[...items].slice(0, SHOWN_PLATFORMS).join(", ")}${more}`;
+}

@@ -1,0 +1,91 @@
+import { digestHash } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import type { Descriptor } from "../image/manifest.ts";
+
+/** A blob while it is read: its size and digest are checked on the way. {@link VerifiedBlob.close} it in any case. */
+export class VerifiedBlob {
+  readonly #descriptor: Descriptor;
+  readonly #subject: string;
+  readonly #chunks: AsyncIterator<Uint8Array>;
+  readonly #hash: ReturnType<typeof digestHash>;
+  #offset = 0;
+  /** Null until the end was reached, or a byte too many. */
+  #outcome: "sound" | OciError | null = null;
+
+  /** @param subject what to call it in errors, such as `config` */
+  constructor(chunks: AsyncIterable<Uint8Array>, descriptor: Descriptor, subject: string) {
+    this.#chunks = chunks[Symbol.asyncIterator]();
+    this.#descriptor = descriptor;
+    this.#subject = subject;
+    this.#hash = digestHash(descriptor.digest);
+  }
+
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /**
+   * The bytes that were not read yet. Who stops before the end can go on by another call.
+   *
+   * @throws OciError `BLOB_DIGEST_MISMATCH`, as soon as there is a byte too many, else at the end
+   */
+  async *read(): AsyncGenerator<Uint8Array, void, undefined> {
+    while (this.#outcome === null) {
+      const { done, value } = await this.#chunks.next();
+      if (done) break;
+      this.#offset += value.length;
+      if (this.#offset > this.#descriptor.size) throw this.#fail(this.#wrongSize(`more than ${this.#descriptor.size}`));
+      this.#hash.update(value);
+      yield value;
+    }
+    this.#finish();
+  }
+
+  /** Reads to the end. @throws OciError `BLOB_DIGEST_MISMATCH` with `cause` if the blob is not what it should be */
+  async verify(cause?: unknown): Promise<void> {
+    try {
+      for await (const _ of this.read());
+    } catch (error) {
+      if (cause === undefined || !(error instanceof OciError) || error.code !== "BLOB_DIGEST_MISMATCH") throw error;
+      const { code, message, details, hint } = error;
+      throw new OciError(code, message, { details, hint, cause });
+    }
+  }
+
+  /** Ends the reading. */
+  async close(): Promise<void> {
+    await this.#chunks.return?.();
+  }
+
+  #finish(): void {
+    if (this.#outcome === "sound") return;
+    if (this.#outcome !== null) throw this.#outcome;
+    const { digest, size } = this.#descriptor;
+    if (this.#offset !== size) throw this.#fail(this.#wrongSize(String(this.#offset)));
+    const actual = `${digest.slice(0, digest.indexOf(":"))}:${this.#hash.digest("hex")}`;
+    if (actual === digest) {
+      this.#outcome = "sound";
+      return;
+    }
+    throw this.#fail(
+      new OciError("BLOB_DIGEST_MISMATCH", `${this.#subject} ${digest}: its content has the digest ${actual}`, {
+        details: { expected: digest, actual },
+        hint: "get the image from its source again",
+      }),
+    );
+  }
+
+  #fail(error: OciError): OciError {
+    this.#outcome = error;
+    return error;
+  }
+
+  #wrongSize(found: string): OciError {
+    const { digest, size } = this.#descriptor;
+    return new OciError("BLOB_DIGEST_MISMATCH", `${this.#subject} ${digest}: expected ${size} bytes, found ${found}`, {
+      details: { expected: digest, expectedSize: size, actualSize: this.#offset },
+      hint: "get the image from its source again",
+    });
+  }
+}

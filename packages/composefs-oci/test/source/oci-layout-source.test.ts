@@ -1,0 +1,60 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterEach, expect, test } from "vitest";
+import { pull } from "../../src/pull/pull.ts";
+import { ociError } from "../code-of.ts";
+import { MemorySource } from "../memory-source.ts";
+import { noise, sha256, tar, USR } from "../tar-builder.ts";
+import { removeDirectories, tempDirectory } from "../temp-directory.ts";
+import { removeRepositories, tempRepository } from "../temp-repository.ts";
+
+afterEach(async () => {
+  await removeRepositories();
+  removeDirectories();
+});
+
+/** An image of one layer as a layout. */
+function layout(archive: Buffer, mediaType: string, refName?: string): string {
+  const source = new MemorySource();
+  const blob = mediaType.endsWith("+gzip") ? gzipSync(archive) : archive;
+  const manifest = source.image([{ blob, diffId: sha256(archive), mediaType }]);
+  const annotations = refName === undefined ? {} : { "org.opencontainers.image.ref.name": refName };
+  return tempDirectory({
+    "index.json": JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
+    ...Object.fromEntries([...source.blobs].map(([digest, bytes]) => [`blobs/${digest.replace(":", "/")}`, bytes])),
+  });
+}
+
+test.each(["", "+gzip"])("a layer of many pieces, tar%s: none is overwritten before its time", async (suffix) => {
+  const files = [100_000, 3_000_000, 1_000_000, 2_500_000, 70].map((size, i) => ({
+    name: `f${i}`,
+    content: noise(size),
+  }));
+  const path = layout(tar([USR, ...files]), `application/vnd.oci.image.layer.v1.tar${suffix}`);
+  const repository = await tempRepository();
+  expect(await pull(repository, `oci:${path}`)).toMatchObject({ stats: { objectsCopied: files.length } });
+  expect(await repository.fsck()).toMatchObject({ ok: true });
+});
+
+test("SOURCE_NOT_FOUND lists the tags there are", async () => {
+  const path = layout(tar([USR]), "application/vnd.oci.image.layer.v1.tar", "quay.io/app:1");
+  const repository = await tempRepository();
+  for (const tag of ["nope", ""]) {
+    await expect(pull(repository, `oci:${path}:${tag}`)).rejects.toMatchObject(
+      ociError("SOURCE_NOT_FOUND", { name: tag, available: ["quay.io/app:1"] }),
+    );
+  }
+  expect((await pull(repository, `oci:${path}:quay.io/app:1`)).changed).toBe(true);
+});
+
+test.each([
+  ["SOURCE_NOT_FOUND", "oci:/nowhere/at/all:1"],
+  ["SOURCE_INVALID", "oci:/dev/null"],
+  ["SOURCE_NOT_FOUND", "oci-archive:/nowhere.tar"],
+  ["SOURCE_INVALID", "oci-archive:/dev"],
+])("%s: %s", async (code, reference) => {
+  const repository = await tempRepository();
+  await expect(pull(repository, reference)).rejects.toMatchObject({ code });
+  expect(existsSync(join(repository.path, "objects"))).toBe(false);
+});

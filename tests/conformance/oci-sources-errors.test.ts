@@ -1,0 +1,167 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ObjectId } from "@composefs/core";
+import { fsckImages, listImages, type OciDigest, pull } from "@composefs/oci";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { withNewRepository } from "../support/pull-into.ts";
+
+/** A layout pulled by composefs-rs 0.9.0, or several in steps; see testdata/README.md. */
+interface Recorded {
+  readonly oci?: { readonly rc: number; readonly stdout: string };
+  readonly steps?: readonly { readonly pull: string; readonly stdout: string }[];
+}
+
+const TESTDATA = new URL("../../testdata/oci/", import.meta.url);
+const { errors } = JSON.parse(readFileSync(new URL("errors.json", TESTDATA), "utf8")) as {
+  errors: Record<string, Recorded>;
+};
+
+const LAYER_2 = "sha256:9005cc98b6c0b34da2de0eb5f6d0b3b29a391242956a20013f2042efd9228d20" as OciDigest;
+const NO_LAYER = `sha256:${"0".repeat(64)}` as OciDigest;
+/** What we answer: a code, with the layer at fault if it is one; null for a pull that works. */
+const EXPECTED: Readonly<Record<string, readonly [code: string, layer?: OciDigest] | null>> = {
+  "corrupt-plain-layer-same-size": ["BLOB_DIGEST_MISMATCH", LAYER_2],
+  "corrupt-gzip-layer-same-size": ["BLOB_DIGEST_MISMATCH", LAYER_2],
+  "layer-blob-short": ["BLOB_DIGEST_MISMATCH", LAYER_2],
+  "layer-blob-missing": ["SOURCE_NOT_FOUND", LAYER_2],
+  "config-blob-missing": ["SOURCE_NOT_FOUND"],
+  "manifest-blob-missing": ["SOURCE_NOT_FOUND"],
+  "config-corrupt-same-size": ["BLOB_DIGEST_MISMATCH"],
+  "config-corrupt-harmless": ["BLOB_DIGEST_MISMATCH"],
+  "manifest-corrupt-same-size": ["BLOB_DIGEST_MISMATCH"],
+  "diffid-mismatch": ["DIFF_ID_MISMATCH", NO_LAYER],
+  "fewer-diffids": ["LAYER_COUNT_MISMATCH"],
+  "more-diffids": ["LAYER_COUNT_MISMATCH"],
+  "bad-diffid-syntax": ["DIGEST_INVALID"],
+  "config-empty-object": ["MANIFEST_INVALID"],
+  "config-not-json": ["MANIFEST_INVALID"],
+  "unsupported-layer-mediatype": [
+    "LAYER_UNSUPPORTED",
+    "sha256:8c33288f288934629b18ae0bc51f2bdd79a6e4f418e0496a5a7128b759389d30" as OciDigest,
+  ],
+  "docker-config-mediatype": null,
+  "docker-manifest-mediatype": null,
+  "foreign-arch": ["SOURCE_NOT_FOUND"],
+  "foreign-os": ["SOURCE_NOT_FOUND"],
+  "foreign-arch-descriptor-only": ["SOURCE_NOT_FOUND"],
+  "descriptor-says-amd64-config-arm64": null,
+  "empty-index": ["SOURCE_NOT_FOUND"],
+  "no-index-json": ["SOURCE_INVALID"],
+  "not-a-layout": ["SOURCE_INVALID"],
+  "no-oci-layout-file": null,
+  "duplicate-layer": null,
+  "zero-layers": ["TREE_INVALID"],
+  "index-nested-only-entry": null,
+  "index-nested-no-match": ["SOURCE_NOT_FOUND"],
+  "index-nested-twice": ["MANIFEST_UNSUPPORTED"],
+  "index-nested-beside-another": null,
+  "index-flat-two-platforms": null,
+  "artifact-no-platform-annotation": null,
+  "artifact-with-tar-layer": null,
+  "artifact-no-layers": null,
+};
+/** The platform that was missing is there when it is asked for. */
+const OF_OTHER_PLATFORMS: Readonly<Record<string, readonly [os: string, architecture: string]>> = {
+  "foreign-arch": ["linux", "arm64"],
+  "foreign-os": ["windows", "amd64"],
+  "foreign-arch-descriptor-only": ["linux", "arm64"],
+};
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "oci-sources-errors-"));
+  execFileSync("tar", ["-xzf", new URL("errors.tar.gz", TESTDATA).pathname, "-C", directory]);
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const layoutOf = (name: string): string => join(directory, "errors", name);
+function archiveOf(name: string): string {
+  const path = join(mkdtempSync(join(directory, "archive-")), "x.tar");
+  execFileSync("tar", ["-cf", path, "-C", layoutOf(name), "."]);
+  return path;
+}
+
+test("every recorded layout has its expectation", () => {
+  const layouts = Object.keys(errors).filter((name) => errors[name]?.steps === undefined && name !== "delta");
+  expect(Object.keys(EXPECTED).sort()).toEqual(layouts.filter((name) => name !== "artifact-first-then-second").sort());
+});
+
+describe.each([
+  ["oci", layoutOf],
+  ["oci-archive", archiveOf],
+] as const)("%s", (transport, path) => {
+  test.each(Object.entries(EXPECTED))("%s", async (name, expected) => {
+    const reference = `${transport}:${path(name)}`;
+    await withNewRepository(directory, "sha256", async (repository) => {
+      const pulled = pull(repository, reference, { tag: "x" });
+      if (expected === null) {
+        const result = await pulled;
+        const { oci } = errors[name] as Required<Recorded>;
+        if (oci.rc === 0) {
+          expect(`manifest ${result.manifestDigest}`).toBe(oci.stdout.split("\n")[0]);
+          const initial = /^verity +(\S+)$/m.exec(oci.stdout)?.[1] as ObjectId;
+          expect(repository.objects.has(initial)).toBe(true);
+        }
+        expect((await listImages(repository)).images.map((image) => image.name)).toEqual(["x"]);
+      } else {
+        const [code, layer] = expected;
+        const details = { ...(code === "TREE_INVALID" ? {} : { source: reference }), ...(layer && { layer }) };
+        await expect(pulled).rejects.toMatchObject({ code, hint: expect.any(String), details });
+        await expect(pulled).rejects.toThrow(code === "TREE_INVALID" ? "/usr" : reference);
+        if (layer !== undefined) await expect(pulled).rejects.toThrow(layer);
+        expect(repository.listStreams()).toEqual([]);
+        expect(repository.listRefs("streams")).toEqual([]);
+      }
+      expect((await repository.fsck()).ok).toBe(true);
+      expect((await fsckImages(repository)).ok).toBe(true);
+    });
+  });
+
+  test.each(Object.entries(OF_OTHER_PLATFORMS))("%s when it is asked for", async (name, [os, architecture]) => {
+    await withNewRepository(directory, "sha256", async (repository) => {
+      const platform = { os, architecture, variant: null };
+      expect((await pull(repository, `${transport}:${path(name)}`, { platform })).kind).toBe("container");
+    });
+  });
+});
+
+test("a damaged blob is refused for its digest, what else is wrong is the cause", async () => {
+  await withNewRepository(directory, "sha256", async (repository) => {
+    const pulled = pull(repository, `oci:${layoutOf("corrupt-gzip-layer-same-size")}`);
+    await expect(pulled).rejects.toMatchObject({
+      code: "BLOB_DIGEST_MISMATCH",
+      cause: { code: "LAYER_CORRUPT", details: { layer: LAYER_2, offset: expect.any(Number) } },
+    });
+  });
+});
+
+test("without the check of diff_ids a wrong one is taken, a damaged blob is not", async () => {
+  await withNewRepository(directory, "sha256", async (repository) => {
+    const options = { verifyDiffId: false };
+    expect((await pull(repository, `oci:${layoutOf("diffid-mismatch")}`, options)).changed).toBe(true);
+    await expect(pull(repository, `oci:${layoutOf("layer-blob-short")}`, options)).rejects.toMatchObject({
+      code: "BLOB_DIGEST_MISMATCH",
+    });
+  });
+});
+
+test("a second artifact with the same empty config", async () => {
+  const [first] = errors["artifact-first-then-second"]?.steps ?? [];
+  await withNewRepository(directory, "sha256", async (repository) => {
+    const a = await pull(repository, `oci:${layoutOf("artifact-first")}`, { tag: "a" });
+    expect(`verity   ${a.manifestId}`).toBe(first?.stdout.split("\n")[2]);
+    const b = await pull(repository, `oci:${layoutOf("artifact-second")}`, { tag: "b" });
+    expect(b).toMatchObject({ kind: "artifact", configId: a.configId, stats: { layers: 1, layersAlreadyPresent: 0 } });
+    await repository.gc();
+    expect(await fsckImages(repository)).toMatchObject({ ok: true });
+    expect((await listImages(repository)).broken).toEqual([]);
+  });
+});
+
+test("a delta is no image", async () => {
+  await withNewRepository(directory, "sha256", async (repository) => {
+    await expect(pull(repository, `oci:${layoutOf("delta")}`)).rejects.toMatchObject({ code: "MANIFEST_UNSUPPORTED" });
+  });
+});
