@@ -7,6 +7,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   reflink::init_store(env, exports);
   reflink::init_scan(env, exports);
   reflink::init_mount(env, exports);
+  reflink::init_fd_passing(env, exports);
+  reflink::init_open_files(env, exports);
   return exports;
 }
 

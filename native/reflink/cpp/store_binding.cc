@@ -8,14 +8,15 @@
 
 #include "handle.h"
 #include "object_store.h"
+#include "store_rows.h"
 
 namespace reflink {
 namespace {
 
-constexpr uint8_t kFlagCheckCrc = 1, kFlagInline = 2;
-constexpr double kMaxSafeInteger = 9007199254740991;
 constexpr int kMostThreads = 1024;
 constexpr napi_type_tag kWriterTag = {0x636f6d706f736566, 0x7772697465720001};
+
+}  // namespace
 
 Napi::Value rows_to_columns(Napi::Env env, const std::vector<Row>& rows, size_t id_bytes) {
   const size_t count = rows.size();
@@ -46,6 +47,8 @@ Napi::Value rows_to_columns(Napi::Env env, const std::vector<Row>& rows, size_t 
   result["inline"] = content;
   return result;
 }
+
+namespace {
 
 class RowBatch : public PromiseBatch {
  public:

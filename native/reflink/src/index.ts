@@ -1,5 +1,6 @@
 export { crc64 } from "./crc64.ts";
 export { KernelError } from "./errors.ts";
+export { MAX_MESSAGE_FDS, type ReceivedFds, receiveFds, sendFds, socketPair } from "./fd-passing.ts";
 export {
   fileSystemType,
   linkFd,
@@ -17,6 +18,7 @@ export {
   ObjectStore,
   type ObjectStoreOptions,
   ObjectWriter,
+  openFiles,
   type ReadFile,
   readFiles,
   type SourceFile,
