@@ -84,13 +84,14 @@ describe("storeOpenFiles", () => {
     expect(listObjects(objects)).toEqual([objectName(large)]);
   });
 
-  test.each([
+  const faults: readonly [string, () => number, number, Uint8Array | null, string][] = [
     ["another size", () => fileOf("f", bytes("four")), 5, null, "size"],
     ["another content", () => fileOf("f", bytes("four")), 4, crc64(bytes("five")), "crc"],
     ["a directory", () => dirFd, 4, null, "not-regular"],
     ["a path only", () => open(join(dir, "."), 0o10000000), 4, null, "not-regular"],
     ["no descriptor", () => 999_999, 4, null, "open"],
-  ] as const)("%s fails and leaves no object", async (_, make, size, crc, step) => {
+  ];
+  test.each(faults)("%s fails and leaves no object", async (_, make, size, crc, step) => {
     const fd = make();
     for (const inline of [false, true]) {
       const outcomes: StoreOutcome[] = await store.storeOpenFiles(

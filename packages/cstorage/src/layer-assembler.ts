@@ -1,10 +1,10 @@
 import type { SplitChunk } from "@composefs/splitfdstream";
 import { entryPath } from "./entry-path.ts";
 import { CstorageError } from "./errors.ts";
-import type { LayerBatch, LayerFile } from "./layer-batch.ts";
+import type { LayerFile, LayerRun } from "./layer-batch.ts";
 import { parseTarSplitLine, type TarSplitFile } from "./tar-split-line.ts";
 
-/** Files after which a batch is full. */
+/** Files after which a batch is full, unless told otherwise. */
 const BATCH_FILES = 512;
 /** Segment bytes after which a batch is full. */
 const BATCH_SEGMENT_BYTES = 1024 * 1024;
@@ -29,6 +29,12 @@ export class LayerAssembler {
   /** The last bytes of all segments since the previous file entry: at the next one, its header. */
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
+  readonly #batchFiles: number;
+
+  /** @param batchFiles files after which a batch is full */
+  constructor(batchFiles: number = BATCH_FILES) {
+    this.#batchFiles = batchFiles;
+  }
 
   /** Bytes of the tar so far. */
   get totalBytes(): number {
@@ -37,7 +43,7 @@ export class LayerAssembler {
 
   /** Whether the consumer should {@link LayerAssembler.take} what there is. */
   get full(): boolean {
-    return this.#files.length >= BATCH_FILES || this.#segmentBytes >= BATCH_SEGMENT_BYTES;
+    return this.#files.length >= this.#batchFiles || this.#segmentBytes >= BATCH_SEGMENT_BYTES;
   }
 
   /** Takes one line. @throws CstorageError `TAR_SPLIT_CORRUPT`, `UNSUPPORTED_ENTRY` */
@@ -49,7 +55,7 @@ export class LayerAssembler {
   };
 
   /** The batch gathered so far, or null when it is empty; the next one starts afresh. */
-  take(): LayerBatch | null {
+  take(): LayerRun | null {
     if (this.#chunks.length === 0) return null;
     const batch = { chunks: this.#chunks, firstFile: this.#firstFile, files: this.#files };
     this.#firstFile += this.#files.length;

@@ -5,7 +5,7 @@ import { type ImageReference, parseImageReference } from "./image-reference.ts";
 import { realPath } from "./real-path.ts";
 import type { Store } from "./store.ts";
 import { openStoreImage, type StoreImage } from "./store-image.ts";
-import { openStoreLayer, type StoreLayer } from "./store-layer.ts";
+import { type DirectoryStoreLayer, openStoreLayer } from "./store-layer.ts";
 import type { LockOptions } from "./store-lock.ts";
 import { layerNotFound, type PlacedLayer, type StoreSet } from "./store-set.ts";
 
@@ -54,7 +54,7 @@ export class Storage implements AsyncDisposable, StoreSet {
    *
    * @throws CstorageError `LAYER_NOT_FOUND`; `STORE_CORRUPT` nothing says what the layer's diff id is
    */
-  async layer(id: string, options: LockOptions = {}): Promise<StoreLayer> {
+  async layer(id: string, options: LockOptions = {}): Promise<DirectoryStoreLayer> {
     const placed = (await this.placeLayers(options)).get(id);
     if (placed === undefined) throw layerNotFound(id, this.roots);
     const diffId = placed.record.diffDigest ?? placed.record.expectedDiffId;
