@@ -41,7 +41,10 @@ export interface BatchContent {
 }
 
 /** A file as the native batches take it. */
-export function sourceOf(file: LayerFile, { checkCrc, inline }: StoreRequest): {
+export function sourceOf(
+  file: LayerFile,
+  { checkCrc, inline }: StoreRequest,
+): {
   path: Uint8Array;
   size: number;
   crc64: Uint8Array | null;

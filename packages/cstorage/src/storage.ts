@@ -2,6 +2,7 @@ import { CstorageError } from "./errors.ts";
 import { findImage } from "./find-image.ts";
 import { isDigest } from "./identifiers.ts";
 import { type ImageReference, parseImageReference } from "./image-reference.ts";
+import type { ImageStorage } from "./image-storage.ts";
 import { realPath } from "./real-path.ts";
 import type { Store } from "./store.ts";
 import { openStoreImage, type StoreImage } from "./store-image.ts";
@@ -10,7 +11,7 @@ import type { LockOptions } from "./store-lock.ts";
 import { layerNotFound, type PlacedLayer, type StoreSet } from "./store-set.ts";
 
 /** All stores of a user, searched in order: the primary one, then those with read-only images. Close it after use. */
-export class Storage implements AsyncDisposable, StoreSet {
+export class Storage implements ImageStorage, StoreSet {
   readonly stores: readonly Store[];
   /** What was passed over on the way, such as additional stores that do not exist; for a person to read. */
   readonly warnings: readonly string[];
