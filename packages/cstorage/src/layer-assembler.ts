@@ -18,6 +18,8 @@ const TYPE_SPARSE = 0x53;
 
 /** Turns the lines of a tar-split into batches; the rules of containers-storage.md §3.3 that need no file. */
 export class LayerAssembler {
+  /** Full batches that nobody has taken yet: one push of bytes may hold many lines. */
+  readonly #sealed: LayerRun[] = [];
   #chunks: SplitChunk[] = [];
   #files: LayerFile[] = [];
   #segmentBytes = 0;
@@ -43,7 +45,7 @@ export class LayerAssembler {
 
   /** Whether the consumer should {@link LayerAssembler.take} what there is. */
   get full(): boolean {
-    return this.#files.length >= this.#batchFiles || this.#segmentBytes >= BATCH_SEGMENT_BYTES;
+    return this.#sealed.length > 0;
   }
 
   /** Takes one line. @throws CstorageError `TAR_SPLIT_CORRUPT`, `UNSUPPORTED_ENTRY` */
@@ -52,17 +54,21 @@ export class LayerAssembler {
     const item = parseTarSplitLine(line, this.#lineNumber, this.#allocate);
     if (item.type === "file") this.#pushFile(item);
     else if (item.bytes.length > 0) this.#pushSegment(item.bytes);
+    if (this.#files.length >= this.#batchFiles || this.#segmentBytes >= BATCH_SEGMENT_BYTES) this.#seal();
   };
 
-  /** The batch gathered so far, or null when it is empty; the next one starts afresh. */
+  /** The oldest full batch, else the one gathered so far, or null when that is empty; the next one starts afresh. */
   take(): LayerRun | null {
-    if (this.#chunks.length === 0) return null;
-    const batch = { chunks: this.#chunks, firstFile: this.#firstFile, files: this.#files };
+    if (this.#sealed.length === 0 && this.#chunks.length > 0) this.#seal();
+    return this.#sealed.shift() ?? null;
+  }
+
+  #seal(): void {
+    this.#sealed.push({ chunks: this.#chunks, firstFile: this.#firstFile, files: this.#files });
     this.#firstFile += this.#files.length;
     this.#chunks = [];
     this.#files = [];
     this.#segmentBytes = 0;
-    return batch;
   }
 
   #pushSegment(bytes: Uint8Array): void {

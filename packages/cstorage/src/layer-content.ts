@@ -108,10 +108,7 @@ async function* assemble(
       });
     }
     lines.push(chunk, assembler.push);
-    if (assembler.full) {
-      const batch = assembler.take();
-      if (batch !== null) yield batch;
-    }
+    while (assembler.full) yield assembler.take() as LayerRun;
   }
   lines.finish(assembler.push);
   const last = assembler.take();
