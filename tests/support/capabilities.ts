@@ -1,4 +1,14 @@
-import { chmodSync, constants, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CFSCTL_PATH } from "./cfsctl.ts";
@@ -17,6 +27,7 @@ export type Capability =
   | "verity-vm"
   | "podman"
   | "userns"
+  | "fuse"
   | "buildah"
   | "skopeo"
   | "filefrag"
@@ -35,6 +46,7 @@ const PROBES: Record<Capability, () => string | null> = {
   "verity-vm": () => probe("root") ?? verityVm(),
   podman: () => runnable("podman"),
   userns: () => probe("root") ?? probe("podman") ?? unshares(),
+  fuse: () => runnable("fuse-overlayfs") ?? fuseForAll(),
   buildah: () => runnable("buildah"),
   skopeo: () => runnable("skopeo"),
   filefrag: () => (succeeds("filefrag", ["-V"]) ? null : "filefrag (e2fsprogs) is not installed"),
@@ -98,6 +110,11 @@ function unshares(): string | null {
       return `no user namespace for an ordinary user: ${(error as Error).message}`;
     }
   });
+}
+
+function fuseForAll(): string | null {
+  const mode = existsSync("/dev/fuse") ? statSync("/dev/fuse").mode % 8 : 0;
+  return mode >= 6 ? null : "/dev/fuse is not open to every user";
 }
 
 function runnable(command: string): string | null {
