@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { MAX_MESSAGE_FDS } from "@composefs/reflink";
-import type { FdMessage, FdSocket } from "@composefs/splitfdstream";
+import { type FdMessage, type FdSocket, SplitfdstreamError } from "@composefs/splitfdstream";
 import { CstorageError } from "../errors.ts";
 import { Storage } from "../storage.ts";
 import { Store } from "../store.ts";
@@ -36,6 +36,9 @@ export async function serveStores(socket: FdSocket): Promise<void> {
   const helper = new Helper(socket);
   try {
     for await (const message of socket.messages()) if (helper.take(message)) break;
+  } catch (error) {
+    // Whoever is killed says no goodbye.
+    if (!(error instanceof SplitfdstreamError) || error.code === "MESSAGE_INVALID") throw error;
   } finally {
     socket.close();
     await helper.close();
