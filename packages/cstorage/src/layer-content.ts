@@ -36,7 +36,7 @@ export interface DirectoryLayerContent extends LayerContent {
 }
 
 /** How to cut a layer into runs. */
-export interface RunOptions {
+interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Most files of a run; default 512. */
   readonly maxFiles?: number | undefined;

@@ -22,7 +22,7 @@ export interface Frame {
 /** Bytes of a frame before the data. */
 export const FRAME_BYTES = 12;
 /** Bytes of a packet with descriptors. */
-export const PACKET_BYTES = 4;
+const PACKET_BYTES = 4;
 const NUMBERS = 2 ** 32;
 
 /** The number after `number`. */
