@@ -1,3 +1,4 @@
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -14,25 +15,31 @@ const ROUNDS = 6;
 const FILES = 600;
 /** Longest wait, in milliseconds, for what must be gone by itself. */
 const GONE_MS = 5_000;
-const NAME = "localhost/killed:latest";
+/** Far more than the helper may send ahead. */
+const MANY_FILES = 6000;
 
 describe.skipIf(requires("xfs", "userns", "buildah", "cfsctl") !== null)("kill -9 around the helper", () => {
   let machine: Rootless;
   let reference: string;
+  let longLayer: string;
   let whole: Record<string, string>;
   let usualMs: number;
 
   beforeAll(async () => {
     machine = openRootless("xfs");
     const source = testStore(join(machine.path, "source"));
-    const layers = [0, 1].map((layer) => (dir: string) => writeBigLayer(dir, layer, FILES, { privateEvery: 50 }));
-    buildImage(source, NAME, layers);
-    const archive = join(machine.path, "image.tar");
-    source.podman("save", "--quiet", "--format", "oci-archive", "--output", archive, NAME);
-    machine.user.own(archive);
     const store = userStore(machine.user, join(machine.user.home, "storage"));
-    store.podman("load", "--quiet", "--input", archive);
-    reference = `containers-storage:${store.reference(NAME)}`;
+    const toUser = (name: string, layers: readonly ((dir: string) => void)[]): string => {
+      buildImage(source, name, layers);
+      const archive = join(machine.path, `${name.length}.tar`);
+      source.podman("save", "--quiet", "--format", "oci-archive", "--output", archive, name);
+      machine.user.own(archive);
+      store.podman("load", "--quiet", "--input", archive);
+      return `containers-storage:${store.reference(name)}`;
+    };
+    const layers = [0, 1].map((layer) => (dir: string) => writeBigLayer(dir, layer, FILES, { privateEvery: 50 }));
+    reference = toUser("localhost/killed:latest", layers);
+    longLayer = toUser("localhost/long:latest", [writeManyFiles]);
     const repo = await newRepository("undisturbed");
     const start = performance.now();
     await cfsctlOk(pullArguments(repo), { as: machine });
@@ -90,7 +97,7 @@ describe.skipIf(requires("xfs", "userns", "buildah", "cfsctl") !== null)("kill -
 
   test("of the helper in the middle of a layer: a coded error", async () => {
     const repo = await newRepository("middle");
-    const child = startCfsctl(pullArguments(repo), { as: machine });
+    const child = startCfsctl(["--repo", repo, "oci", "pull", longLayer, "long"], { as: machine });
     const stderr: string[] = [];
     child.stderr?.on("data", (piece: Buffer) => stderr.push(piece.toString("utf8")));
     child.stdout?.resume();
@@ -128,6 +135,11 @@ describe.skipIf(requires("xfs", "userns", "buildah", "cfsctl") !== null)("kill -
     machine.user.run("rm", ["-r", repo]);
   }
 });
+
+function writeManyFiles(dir: string): void {
+  mkdirSync(join(dir, "usr"));
+  for (let i = 0; i < MANY_FILES; i += 1) writeFileSync(join(dir, `usr/${i}`), `file ${i} `.repeat(10), { mode: 0 });
+}
 
 function kill(pid: number): void {
   try {

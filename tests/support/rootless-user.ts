@@ -25,6 +25,7 @@ export interface RootlessUser {
 
 const PREFIX = "cfsuser";
 const made = new Set<RootlessUser>();
+let count = 0;
 let prepared = false;
 
 /** Settings of {@link createUser}. */
@@ -40,7 +41,7 @@ export interface CreateUserOptions {
 export function createUser(base: string, options: CreateUserOptions = {}): RootlessUser {
   prepare();
   // The process id in the name tells a later run that this one is gone.
-  const name = `${PREFIX}${process.pid}n${made.size}`;
+  const name = `${PREFIX}${process.pid}n${count++}`;
   const home = join(base, name);
   run("useradd", ["--create-home", "--home-dir", home, "--shell", "/bin/sh", name]);
   const [uid, gid] = ["-u", "-g"].map((option) => Number(run("id", [option, name]))) as [number, number];
