@@ -144,5 +144,7 @@ function name(mount: Mount | null): string {
 function hintFor(from: Mount | null, to: Mount | null, options: StoreSourceOptions): string {
   const copy = "leave --zero-copy out to copy the files";
   if (from?.mountPoint !== to?.mountPoint) return `put the repository on the file system of the storage, or ${copy}`;
-  return options.hardlink || !canBypassFilePermissions() ? copy : `use --hardlink as well to link the files, or ${copy}`;
+  return options.hardlink || !canBypassFilePermissions()
+    ? copy
+    : `use --hardlink as well to link the files, or ${copy}`;
 }
