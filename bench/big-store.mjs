@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { register } from "node:module";
 import { join, resolve } from "node:path";
 
@@ -6,8 +6,10 @@ import { join, resolve } from "node:path";
 register("./typescript-hook.mjs", import.meta.url);
 const { mountLoopFs } = await import("../tests/support/loop-fs.ts");
 const { run, succeeds } = await import("../tests/support/run.ts");
-const { testStore } = await import("../tests/support/store.ts");
+const { createUser } = await import("../tests/support/rootless-user.ts");
+const { testStore, userStore } = await import("../tests/support/store.ts");
 const { BIG_FILES, buildBigImage } = await import("../tests/support/store-builder.ts");
+const { installCfsctl } = await import("../tests/support/user-cfsctl.ts");
 
 const DISK_BYTES = 16 * 2 ** 30;
 
@@ -19,6 +21,40 @@ export function openBigStore(dir) {
   const fs = dir === undefined ? mountLoopFs("xfs", { size: DISK_BYTES }) : mountKept(resolve(dir));
   const store = testStore(join(fs.path, "store"));
   return { path: fs.path, store, image: (times) => bigImage(store, times), dispose: () => fs.dispose() };
+}
+
+/**
+ * The big image in the store of an ordinary user, every hundredth file unreadable: `{ path, user, store, image(),
+ * dispose() }`, where `user.cfsctl` is this project where the user reaches it. The user unpacks it itself, so that owners
+ * are the user's subordinate ids.
+ */
+export function openUserStore() {
+  const fs = mountLoopFs("xfs", { size: DISK_BYTES });
+  const cfsctl = installCfsctl(fs.path);
+  const user = createUser(fs.path);
+  const store = userStore(user, join(user.home, "storage"));
+  return {
+    path: fs.path,
+    user: { ...user, cfsctl },
+    store,
+    image: () => {
+      const name = "localhost/big:latest";
+      const root = testStore(join(fs.path, "store"));
+      process.stderr.write(`building ${name}, ${BIG_FILES} files\n`);
+      buildBigImage(root, name, BIG_FILES, { privateEvery: 100 });
+      const archive = join(fs.path, "big.tar");
+      root.podman("save", "--quiet", "--format", "oci-archive", "--output", archive, name);
+      user.own(archive);
+      store.podman("load", "--quiet", "--input", archive);
+      rmSync(archive);
+      return name;
+    },
+    dispose() {
+      user.dispose();
+      cfsctl.dispose();
+      fs.dispose();
+    },
+  };
 }
 
 function mountKept(dir) {

@@ -3,11 +3,11 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openBigStore } from "./big-store.mjs";
+import { openBigStore, openUserStore } from "./big-store.mjs";
 import { measure } from "./measure.mjs";
 import { MEASURES, print, printTable } from "./table.mjs";
 
-const USAGE = `usage: bench/import.mjs [--rounds N] [--cold] [--memory] [--dir DIR]
+const USAGE = `usage: bench/import.mjs [--rounds N] [--cold] [--memory] [--rootless] [--dir DIR]
 
 Pulls an image of three layers, 20,000 files and 400 MB from a containers-storage into fresh repositories on the same
 XFS, and prints wall time, CPU and peak memory: of this cfsctl, and, where REFERENCE_CFSCTL names one, of the reference
@@ -16,6 +16,8 @@ XFS, and prints wall time, CPU and peak memory: of this cfsctl, and, where REFER
   --rounds N  measured rounds (3), each program once a round, the order changing from round to round
   --cold      empty the page cache before each pull; otherwise both find the store in it
   --memory    also one round with layers three times as large
+  --rootless  instead, the store of an ordinary user: pulled by root, who reads it directly, and by the user, for whom a
+              helper in a user namespace does (one file in a hundred is not the user's to read)
   --dir DIR   keep store and file system in DIR, and use those that are there
 `;
 const OURS = fileURLToPath(new URL("../packages/cfsctl/bin/cfsctl.js", import.meta.url));
@@ -42,6 +44,17 @@ function contenders(store) {
   ];
   for (const { name, missing } of all) if (missing !== null) print(`${name}: skipped, ${missing}`);
   return all.filter(({ missing }) => missing === null);
+}
+
+/** The same store read directly by root and through the helper by its owner. */
+function accesses(user, store) {
+  const [node, script] = [user.cfsctl.node, user.cfsctl.script];
+  const pull = (image) => ["oci", "pull", `containers-storage:${store.reference(image)}`, "bench"];
+  const asUser = ["setpriv", "--reuid", user.uid, "--regid", user.gid, "--clear-groups", node, script].map(String);
+  return [
+    { name: "direct (root)", command: [node, script], pull, env: {} },
+    { name: "helper (user)", command: asUser, pull, env: user.env },
+  ];
 }
 
 /** One pull into a repository that did not exist before and does not afterwards. */
@@ -75,6 +88,7 @@ function options() {
         rounds: { type: "string", default: "3" },
         cold: { type: "boolean", default: false },
         memory: { type: "boolean", default: false },
+        rootless: { type: "boolean", default: false },
         dir: { type: "string" },
       },
     });
@@ -91,13 +105,13 @@ function main() {
     process.stderr.write(USAGE);
     return 2;
   }
-  const { rounds, cold } = values;
-  const disk = openBigStore(values.dir);
+  const { rounds, cold, rootless } = values;
+  const disk = rootless ? openUserStore() : openBigStore(values.dir);
   try {
-    const list = contenders(disk.store);
+    const list = rootless ? accesses(disk.user, disk.store) : contenders(disk.store);
     if (list.length === 0) return 1;
     const names = list.map(({ name }) => name);
-    const repo = join(disk.path, "repo");
+    const repo = join(rootless ? disk.user.home : disk.path, "repo");
     rmSync(repo, { recursive: true, force: true });
     const image = disk.image(1);
     // Once before, uncounted: programs and store are in the page cache for all, and the pulls are seen to work.

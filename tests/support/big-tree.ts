@@ -1,5 +1,5 @@
 import { createCipheriv, createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const MEDIAN_BYTES = 5_000;
@@ -10,17 +10,29 @@ const FILES_PER_DIRECTORY = 50;
 /** Every 25th file repeats an earlier one, as packages do with licences and empty modules. */
 const REPEAT_EVERY = 25;
 
+/** Settings of {@link writeBigLayer}. */
+export interface BigLayerOptions {
+  /** Each file with such a number is readable for uid 33 alone; default none. */
+  readonly privateEvery?: number;
+}
+
 /**
  * Writes one layer of the big image below `root`: `count` files with log-normal sizes and content that looks random,
  * decided by the numbers of layer and file alone.
  */
-export function writeBigLayer(root: string, layer: number, count: number): void {
+export function writeBigLayer(root: string, layer: number, count: number, options: BigLayerOptions = {}): void {
+  const { privateEvery = Number.POSITIVE_INFINITY } = options;
   for (let index = 0; index < count; index += 1) {
     const dir = join(root, `usr/lib/part-${layer}/${Math.floor(index / FILES_PER_DIRECTORY)}`);
     if (index % FILES_PER_DIRECTORY === 0) mkdirSync(dir, { recursive: true });
     const source = index % REPEAT_EVERY === REPEAT_EVERY - 1 ? Math.floor(index / 2) : index;
     const seed = createHash("sha256").update(`${layer}/${source}`).digest();
-    writeFileSync(join(dir, `file-${index}.bin`), content(seed, size(seed)), { mode: index % 7 === 0 ? 0o755 : 0o644 });
+    const path = join(dir, `file-${index}.bin`);
+    writeFileSync(path, content(seed, size(seed)), { mode: index % 7 === 0 ? 0o755 : 0o644 });
+    if (index % privateEvery === privateEvery - 1) {
+      chownSync(path, 33, 33);
+      chmodSync(path, 0o600);
+    }
   }
 }
 

@@ -1,8 +1,19 @@
-import { constants, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CFSCTL_PATH } from "./cfsctl.ts";
 import { type FsType, mountLoopFs } from "./loop-fs.ts";
+import { createUser } from "./rootless-user.ts";
 import { run, succeeds } from "./run.ts";
 
 /** What a machine may lack and a test may need. */
@@ -15,6 +26,8 @@ export type Capability =
   | "overlay"
   | "verity-vm"
   | "podman"
+  | "userns"
+  | "fuse"
   | "buildah"
   | "skopeo"
   | "docker-registry"
@@ -33,6 +46,8 @@ const PROBES: Record<Capability, () => string | null> = {
   overlay: () => probe("root") ?? mountsDataOnlyLayers(),
   "verity-vm": () => probe("root") ?? verityVm(),
   podman: () => runnable("podman"),
+  userns: () => probe("root") ?? probe("podman") ?? unshares(),
+  fuse: () => runnable("fuse-overlayfs") ?? fuseForAll(),
   buildah: () => runnable("buildah"),
   skopeo: () => runnable("skopeo"),
   "docker-registry": () => runnable("docker-registry") ?? (succeeds("openssl", ["version"]) ? null : "no openssl"),
@@ -79,6 +94,29 @@ function verityVm(): string | null {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "verity-vm");
   if (existsSync(cache) && succeeds("qemu-system-x86_64", ["--version"])) return null;
   return "the virtual machine was never started here (`tests/support/verity-vm -- true` fetches it)";
+}
+
+/** An ordinary user with subordinate ids gets a namespace with more ids than its own. */
+function unshares(): string | null {
+  return withDirectory((dir) => {
+    chmodSync(dir, 0o755);
+    try {
+      const user = createUser(dir);
+      try {
+        const map = user.unshare("cat /proc/self/uid_map");
+        return map.split("\n").length > 1 ? null : "`podman unshare` maps one id only (uidmap installed?)";
+      } finally {
+        user.dispose();
+      }
+    } catch (error) {
+      return `no user namespace for an ordinary user: ${(error as Error).message}`;
+    }
+  });
+}
+
+function fuseForAll(): string | null {
+  const mode = existsSync("/dev/fuse") ? statSync("/dev/fuse").mode % 8 : 0;
+  return mode >= 6 ? null : "/dev/fuse is not open to every user";
 }
 
 function runnable(command: string): string | null {

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { RootlessUser } from "./rootless-user.ts";
+import type { UserCfsctl } from "./user-cfsctl.ts";
 
 /** The command as it is shipped. */
 export const CFSCTL_PATH: string = fileURLToPath(new URL("../../packages/cfsctl/bin/cfsctl.js", import.meta.url));
@@ -20,6 +22,8 @@ export interface CfsctlOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Bytes for standard input. */
   readonly input?: Uint8Array | string;
+  /** Runs as this user, with the user's environment, what the user can reach. */
+  readonly as?: { readonly user: RootlessUser; readonly cfsctl: UserCfsctl };
 }
 
 /** Runs cfsctl to its end; a status other than 0 is a result, not an error. */
@@ -48,9 +52,11 @@ export async function cfsctlOk(args: readonly string[], options: CfsctlOptions =
 
 /** Starts cfsctl with pipes for all three streams; for tests that kill it or close its output. */
 export function startCfsctl(args: readonly string[], options: CfsctlOptions = {}): ChildProcess {
-  const child = spawn(process.execPath, [CFSCTL_PATH, ...args], {
-    env: { ...cleanEnvironment(), ...options.env },
+  const { as } = options;
+  const child = spawn(as?.cfsctl.node ?? process.execPath, [as?.cfsctl.script ?? CFSCTL_PATH, ...args], {
+    env: { ...(as?.user.env ?? cleanEnvironment()), ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
+    ...(as === undefined ? {} : { uid: as.user.uid, gid: as.user.gid, cwd: as.user.home }),
   });
   // A command that ends without reading its input is judged by its status.
   child.stdin?.on("error", () => child.stdin?.destroy());

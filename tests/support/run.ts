@@ -6,6 +6,9 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Complete environment; the caller's own by default. */
   readonly env?: NodeJS.ProcessEnv;
+  /** User and group to run as; the caller's own by default. */
+  readonly uid?: number;
+  readonly gid?: number;
   /** Bytes for standard input; empty by default, so that nothing waits for a terminal. */
   readonly input?: Uint8Array | string;
 }
@@ -24,6 +27,8 @@ export function runBytes(command: string, args: readonly string[], options: RunO
   const result = spawnSync(command, args, {
     cwd: options.cwd,
     env: options.env,
+    uid: options.uid,
+    gid: options.gid,
     input: options.input ?? "",
     maxBuffer: 2 ** 30,
   });

@@ -1,4 +1,4 @@
-import { writeBigLayer } from "./big-tree.ts";
+import { type BigLayerOptions, writeBigLayer } from "./big-tree.ts";
 import { writeSmallLayer } from "./small-tree.ts";
 import type { TestStore } from "./store.ts";
 
@@ -23,12 +23,17 @@ export function buildSmallImage(store: TestStore, name = "localhost/small:latest
  * Builds the image for the main job: three layers, `files` files (20,000), about 400 MB, the same content on every run.
  * Returns its reference.
  */
-export function buildBigImage(store: TestStore, name = "localhost/big:latest", files = BIG_FILES): string {
+export function buildBigImage(
+  store: TestStore,
+  name = "localhost/big:latest",
+  files = BIG_FILES,
+  options: BigLayerOptions = {},
+): string {
   const parts = [0.6, 0.3, 0.1].map((share) => Math.round(files * share));
   return buildImage(
     store,
     name,
-    parts.map((count, layer) => (dir: string) => writeBigLayer(dir, layer, count)),
+    parts.map((count, layer) => (dir: string) => writeBigLayer(dir, layer, count, options)),
   );
 }
 

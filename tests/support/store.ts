@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { RootlessUser } from "./rootless-user.ts";
 import { run } from "./run.ts";
 
 /** A containers-storage of its own, filled by buildah, podman or skopeo. */
@@ -41,6 +42,19 @@ export function testStore(base: string): TestStore {
     reference: (image) => `[overlay@${root}+${runRoot}]${image}`,
     buildah: (...args) => command("buildah", args),
     podman: (...args) => command("podman", args),
+  };
+}
+
+/** A store of an ordinary user, worked on by the user. `options` go to podman and buildah before the command. */
+export function userStore(user: RootlessUser, root: string, options: readonly string[] = []): TestStore {
+  const runRoot = join(user.runtime, "storage");
+  const place = ["--root", root, "--runroot", runRoot, "--storage-driver", "overlay", ...options];
+  return {
+    root,
+    runRoot,
+    reference: (image) => `[overlay@${root}+${runRoot}]${image}`,
+    buildah: (...args) => user.run("buildah", [...place, ...args]),
+    podman: (...args) => user.run("podman", ["--events-backend", "file", ...place, ...args]),
   };
 }
 

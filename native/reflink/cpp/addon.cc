@@ -5,9 +5,12 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   reflink::init_files(env, exports);
   reflink::init_verity(env, exports);
   reflink::init_store(env, exports);
+  reflink::init_store_files(env, exports);
   reflink::init_object_sizes(env, exports);
   reflink::init_scan(env, exports);
   reflink::init_mount(env, exports);
+  reflink::init_fd_passing(env, exports);
+  reflink::init_open_files(env, exports);
   return exports;
 }
 

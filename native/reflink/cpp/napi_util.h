@@ -24,9 +24,12 @@ namespace reflink {
 void init_files(Napi::Env env, Napi::Object exports);
 void init_verity(Napi::Env env, Napi::Object exports);
 void init_store(Napi::Env env, Napi::Object exports);
+void init_store_files(Napi::Env env, Napi::Object exports);
 void init_object_sizes(Napi::Env env, Napi::Object exports);
 void init_scan(Napi::Env env, Napi::Object exports);
 void init_mount(Napi::Env env, Napi::Object exports);
+void init_fd_passing(Napi::Env env, Napi::Object exports);
+void init_open_files(Napi::Env env, Napi::Object exports);
 
 // An integer from `low` to `high`, both exactly representable. Conversion alone would turn NaN into 0, a descriptor.
 inline int64_t integer_arg(const Napi::CallbackInfo& info, size_t i, double low, double high) {

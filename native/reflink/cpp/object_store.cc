@@ -68,7 +68,7 @@ bool ObjectStore::clone_into(Staging& staging, int source, dev_t device, Row& ro
 }
 
 // Small files wait, read and still open, until there are enough to be hashed together.
-void ObjectStore::store_files(const std::vector<int>& dirs, const SourceItem* items, size_t count,
+void ObjectStore::store_files(const OpenItem& open, const SourceItem* items, size_t count,
                               const std::atomic<int32_t>* cancel, Row* rows) {
   struct Waiting {
     SourceFile source;
@@ -90,9 +90,9 @@ void ObjectStore::store_files(const std::vector<int>& dirs, const SourceItem* it
     const SourceItem& item = items[i];
     Row& row = rows[i];
     row.outcome = Outcome::kCopied;
-    SourceFile source = open_source(dirs, item, row);
-    if (!source.fd.valid()) break;
-    const int fd = source.fd.get();
+    SourceFile source = open(item, row);
+    if (source.fd < 0) break;
+    const int fd = source.fd;
     if (item.inline_content) {
       read_whole(fd, item.size, item, row);
     } else if (!hashes_first(source)) {
@@ -133,7 +133,7 @@ void ObjectStore::store_hashed(const SourceFile& source, const SourceItem& item,
   }
   Staging staging;
   if (const int error = staging.open(settings_.objects_fd); error < 0) return row.fail(Outcome::kFailedStage, error);
-  if (clone_into(staging, source.fd.get(), device, row)) {
+  if (clone_into(staging, source.fd, device, row)) {
     if (source.unchanged()) return commit(staging, digest, item.size, Outcome::kReflinked, row);
   } else if (row.failed()) {
     return;
@@ -142,7 +142,7 @@ void ObjectStore::store_hashed(const SourceFile& source, const SourceItem& item,
     return error < 0 ? row.fail(Outcome::kFailedWrite, error) : commit(staging, digest, item.size, Outcome::kCopied, row);
   }
   staging.discard();
-  store_open_file(source.fd.get(), device, item, cancel, row);
+  store_open_file(source.fd, device, item, cancel, row);
 }
 
 void ObjectStore::store_open_file(int source, dev_t device, const SourceItem& item,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <vector>
@@ -36,8 +37,9 @@ class ObjectStore {
   const StoreSettings& settings() const { return settings_; }
 
   // Some files in order, up to the first that fails; the rows of those after it stay as they are.
-  void store_files(const std::vector<int>& dirs, const SourceItem* items, size_t count,
-                   const std::atomic<int32_t>* cancel, Row* rows);
+  using OpenItem = std::function<SourceFile(const SourceItem& item, Row& row)>;
+  void store_files(const OpenItem& open, const SourceItem* items, size_t count, const std::atomic<int32_t>* cancel,
+                   Row* rows);
   // A file that is open; item.size is its size, its path is not used.
   void store_open_file(int source, dev_t device, const SourceItem& item, const std::atomic<int32_t>* cancel, Row& row);
   void store_buffer(const uint8_t* data, size_t length, Row& row);

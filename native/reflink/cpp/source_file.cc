@@ -14,7 +14,7 @@ bool SourceFile::settled() const {
 
 bool SourceFile::unchanged() const {
   struct stat now;
-  return fstat(fd.get(), &now) == 0 && now.st_size == st.st_size && now.st_ctim.tv_sec == st.st_ctim.tv_sec &&
+  return fstat(fd, &now) == 0 && now.st_size == st.st_size && now.st_ctim.tv_sec == st.st_ctim.tv_sec &&
          now.st_ctim.tv_nsec == st.st_ctim.tv_nsec && now.st_mtim.tv_sec == st.st_mtim.tv_sec &&
          now.st_mtim.tv_nsec == st.st_mtim.tv_nsec;
 }
@@ -32,7 +32,7 @@ SourceFile open_source(const std::vector<int>& dirs, const SourceItem& item, Row
       if (fd == -ENOENT || fd == -ENOTDIR) continue;
       break;
     }
-    file.fd = Fd(fd);
+    file.fd = fd, file.owned = Fd(fd);
     if (fstat(fd, &file.st) < 0) {
       row.fail(Outcome::kFailedOpen, -errno);
       return SourceFile();
@@ -60,6 +60,20 @@ SourceFile open_source(const std::vector<int>& dirs, const SourceItem& item, Row
   return SourceFile();
 }
 
+SourceFile take_source(int fd, const SourceItem& item, Row& row) {
+  SourceFile file;
+  if (fstat(fd, &file.st) < 0) {
+    row.fail(Outcome::kFailedOpen, -errno);
+  } else if (!S_ISREG(file.st.st_mode)) {
+    row.fail(Outcome::kFailedNotRegular);
+  } else if (file.size() != item.size) {
+    row.fail(Outcome::kFailedSize, 0, file.size());
+  } else {
+    file.fd = fd;
+  }
+  return file;
+}
+
 void read_whole(int fd, uint64_t size, const SourceItem& item, Row& row) {
   row.content.resize(size + 1);  // one more, to see a file that has grown since
   const ssize_t n = read_at(fd, row.content.data(), size + 1, 0);
@@ -77,9 +91,9 @@ void read_whole(int fd, uint64_t size, const SourceItem& item, Row& row) {
 
 void read_file(const std::vector<int>& dirs, const SourceItem& item, uint64_t limit, Row& row) {
   const SourceFile file = open_source(dirs, item, row);
-  if (!file.fd.valid()) return;
+  if (file.fd < 0) return;
   if (file.size() > limit) return row.fail(Outcome::kFailedSize, 0, file.size());
-  read_whole(file.fd.get(), file.size(), item, row);
+  read_whole(file.fd, file.size(), item, row);
 }
 
 }  // namespace reflink

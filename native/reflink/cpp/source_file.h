@@ -51,6 +51,7 @@ constexpr uint64_t kAnySize = ~uint64_t{0};
 
 struct SourceItem {
   std::string path;
+  int fd = -1;  // of a file that is open already, in place of a path
   uint64_t size = 0;  // kAnySize: up to the limit of the reader
   bool check_crc = false;
   bool inline_content = false;
@@ -58,7 +59,8 @@ struct SourceItem {
 };
 
 struct SourceFile {
-  Fd fd;
+  int fd = -1;
+  Fd owned;        // the same, where it is ours to close
   struct stat st;  // when it was opened
 
   uint64_t size() const { return static_cast<uint64_t>(st.st_size); }
@@ -67,8 +69,11 @@ struct SourceFile {
   bool unchanged() const;
 };
 
-// Opens `item` beneath the first directory that has it, skipping metacopy stubs; if that fails `row` says why.
+// Opens `item` beneath the first directory that has it, skipping metacopy stubs; if that fails `row` says why and the
+// result has no descriptor.
 SourceFile open_source(const std::vector<int>& dirs, const SourceItem& item, Row& row);
+// The same of a file that somebody else has opened, and keeps open.
+SourceFile take_source(int fd, const SourceItem& item, Row& row);
 void read_whole(int fd, uint64_t size, const SourceItem& item, Row& row);
 void read_file(const std::vector<int>& dirs, const SourceItem& item, uint64_t limit, Row& row);
 

@@ -103,6 +103,23 @@ export interface Binding {
     limit: number,
   ): Promise<NativeStoreResult>;
   objectSizes(objectsFd: number, ids: Uint8Array, algorithm: number): Promise<Float64Array | number>;
+  openFiles(
+    dirFds: Int32Array,
+    paths: Uint8Array,
+    pathEnds: Uint32Array,
+    sizes: Float64Array,
+  ): Promise<NativeStoreResult & { fds: Int32Array }>;
+  storeOpenFiles(
+    store: NativeHandle,
+    fds: Int32Array,
+    sizes: Float64Array,
+    crcs: Uint8Array,
+    flags: Uint8Array,
+    cancel: Int32Array,
+  ): Promise<NativeStoreResult>;
+  socketPair(packets: boolean): Int32Array | number;
+  sendFds(socket: number, data: Uint8Array, fds: Int32Array): number;
+  receiveFds(socket: number, maxBytes: number): { data: Buffer; fds: Int32Array; truncated: boolean } | number;
   createWriter(store: NativeHandle): NativeHandle | number;
   writeWriter(writer: NativeHandle, chunks: readonly Uint8Array[]): Promise<number>;
   finishWriter(writer: NativeHandle): Promise<NativeStoreResult>;

@@ -1,5 +1,6 @@
 export { crc64 } from "./crc64.ts";
 export { KernelError } from "./errors.ts";
+export { MAX_MESSAGE_FDS, type ReceivedFds, receiveFds, sendFds, socketPair } from "./fd-passing.ts";
 export {
   fileSystemType,
   linkFd,
@@ -18,6 +19,7 @@ export {
   type ObjectStoreOptions,
   ObjectWriter,
   objectSizes,
+  openFiles,
   type ReadFile,
   readFiles,
   type SourceFile,

@@ -125,30 +125,24 @@ export class ObjectStore {
     files: readonly SourceFile[],
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<StoreOutcome[]> {
-    const { signal } = options;
-    signal?.throwIfAborted();
-    const packed = packFiles(files);
-    const cancel = new Int32Array(1);
-    const onAbort = (): void => {
-      Atomics.store(cancel, 0, 1);
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      const { paths, ends, sizes, crcs, flags } = packed;
-      const result = await binding.storeFiles(
-        this.#handle,
-        Int32Array.from(dirFds),
-        paths,
-        ends,
-        sizes,
-        crcs,
-        flags,
-        cancel,
-      );
-      return unpackOutcomes(result, DIGEST_BYTES[this.hash], (i) => files[i]?.path);
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
+    return this.#store(files, options.signal, ({ paths, ends, sizes, crcs, flags }, cancel) =>
+      binding.storeFiles(this.#handle, Int32Array.from(dirFds), paths, ends, sizes, crcs, flags, cancel),
+    );
+  }
+
+  /**
+   * The same for files that are open already, as another process hands them over: `fds[i]` is `files[i]`, whose path only
+   * serves messages. They may be read-only. Their type and size are checked like those of files found by path; the caller
+   * closes them after the promise has settled.
+   */
+  async storeOpenFiles(
+    fds: readonly number[],
+    files: readonly SourceFile[],
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<StoreOutcome[]> {
+    return this.#store(files, options.signal, ({ sizes, crcs, flags }, cancel) =>
+      binding.storeOpenFiles(this.#handle, Int32Array.from(fds), sizes, crcs, flags, cancel),
+    );
   }
 
   /** Stores contents held in memory; outcomes (`copied` or `already-present`) in order. The bytes must not change meanwhile. */
@@ -173,6 +167,25 @@ export class ObjectStore {
   probe(fd: number, method: "reflink" | "hardlink"): KernelError | null {
     const result = binding.probeStore(this.#handle, fd, method === "hardlink");
     return result < 0 ? new KernelError(-result, method === "hardlink" ? "linkat" : "ioctl") : null;
+  }
+
+  async #store(
+    files: readonly SourceFile[],
+    signal: AbortSignal | undefined,
+    call: (packed: PackedFiles, cancel: Int32Array) => Promise<NativeStoreResult>,
+  ): Promise<StoreOutcome[]> {
+    signal?.throwIfAborted();
+    const cancel = new Int32Array(1);
+    const onAbort = (): void => {
+      Atomics.store(cancel, 0, 1);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const result = await call(packFiles(files), cancel);
+      return unpackOutcomes(result, DIGEST_BYTES[this.hash], (i) => files[i]?.path);
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
   }
 }
 
@@ -244,6 +257,25 @@ export async function objectSizes(
   if (typeof result === "number") throw new KernelError(-result, "fstatat");
   if (result.length !== ids.length) throw new RangeError("an id of another length");
   return Array.from(result, (size) => (size < 0 ? null : size));
+}
+
+/**
+ * Opens files beneath the first of `dirFds` that has them, read-only and without following links out of it, a batch on
+ * native threads. Each must be a regular file of the stated size.
+ *
+ * @returns descriptors in the order of `files`, which the caller closes; or the failure of the first file that failed,
+ *   and then nothing stays open
+ */
+export async function openFiles(
+  dirFds: readonly number[],
+  files: readonly ReadFile[],
+): Promise<{ readonly fds: number[] } | { readonly failed: number; readonly failure: StoreFailure }> {
+  const { paths, ends, sizes } = packFiles(files);
+  const result = await binding.openFiles(Int32Array.from(dirFds), paths, ends, sizes);
+  for (const [i, outcome] of unpackOutcomes(result, 0, (row) => files[row]?.path).entries()) {
+    if ("failure" in outcome && outcome.failure.step !== "cancelled") return { failed: i, failure: outcome.failure };
+  }
+  return { fds: [...result.fds] };
 }
 
 /** Sets how many native threads (1 to 1024) serve all stores of the process; default: twice the processors. @throws RangeError */

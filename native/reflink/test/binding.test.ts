@@ -37,6 +37,12 @@ function goodArguments(): Record<string, unknown[]> {
     storeBuffers: [store, []],
     probeStore: [store, none, false],
     readFiles: [new Int32Array(0), ...columns, 0],
+    openFiles: [new Int32Array(0), ...columns],
+    storeOpenFiles: [store, new Int32Array(0), new Float64Array(0), bytes, bytes, new Int32Array(1)],
+    objectSizes: [none, new Uint8Array(0), 1],
+    socketPair: [true],
+    sendFds: [none, new Uint8Array(1), new Int32Array(1)],
+    receiveFds: [none, 1],
     createWriter: [store],
     writeWriter: [writer, []],
     finishWriter: [writer],
@@ -87,10 +93,12 @@ test("arguments of a wrong type throw", () => {
 });
 
 test("any arguments at all do not crash it", async () => {
-  const { storeFiles, storeBuffers, writeWriter, readFiles, digestFiles, scanDirectory } = goodArguments();
+  const { storeFiles, storeOpenFiles, storeBuffers, writeWriter, readFiles, digestFiles, scanDirectory } =
+    goodArguments();
   const anything = fc.oneof(
     fc.constantFrom<unknown>(
       ...(storeFiles ?? []),
+      ...(storeOpenFiles ?? []),
       ...(storeBuffers ?? []),
       ...(writeWriter ?? []),
       ...(readFiles ?? []),
@@ -110,6 +118,9 @@ test("any arguments at all do not crash it", async () => {
     "storeBuffers",
     "writeWriter",
     "readFiles",
+    "openFiles",
+    "storeOpenFiles",
+    "objectSizes",
     "verityDigestFds",
     "crc64",
     "verityDigest",
@@ -147,6 +158,14 @@ test("columns that disagree are refused", () => {
   expect(columns(1, [1], 2, 8, 1)).toThrow(TypeError);
   expect(columns(1, [1], 1, 7, 1)).toThrow(TypeError);
   expect(columns(1, [1], 1, 8, 0)).toThrow(TypeError);
+  const open = (fds: number, sizes: number, crcs: number, flags: number, cancel: number): (() => unknown) => {
+    const args = [new Int32Array(fds), new Float64Array(sizes), new Uint8Array(crcs), new Uint8Array(flags)];
+    return () => call("storeOpenFiles", [store, ...args, new Int32Array(cancel)]);
+  };
+  expect(open(2, 1, 8, 1, 1)).toThrow(TypeError);
+  expect(open(1, 1, 7, 1, 1)).toThrow(TypeError);
+  expect(open(1, 1, 8, 2, 1)).toThrow(TypeError);
+  expect(open(1, 1, 8, 1, 0)).toThrow(TypeError);
   expect(columns(0, [], 0, 0, 0, 0)).toThrow(TypeError);
   expect(() => call("scanDirectory", [1_000_000, 1, 64, null, new Int32Array(0)])).toThrow(TypeError);
   expect(() => call("digestFiles", [1_000_000, new Uint8Array(3), new Uint32Array([2, 1]), 1, false])).toThrow(

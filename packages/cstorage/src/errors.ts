@@ -19,7 +19,10 @@ export type CstorageErrorCode =
   | "SIZE_MISMATCH"
   | "CONTENT_CHECKSUM_MISMATCH"
   | "DIFF_ID_MISMATCH"
-  | "UNSUPPORTED_ENTRY";
+  | "UNSUPPORTED_ENTRY"
+  | "HELPER_UNAVAILABLE"
+  | "HELPER_PROTOCOL"
+  | "HELPER_RPC";
 
 /** What a {@link CstorageError} carries besides code and message. */
 export interface CstorageErrorOptions {
@@ -48,6 +51,8 @@ const HINTS: Readonly<Partial<Record<CstorageErrorCode, string>>> = {
   SIZE_MISMATCH: DAMAGED_LAYER,
   CONTENT_CHECKSUM_MISMATCH: DAMAGED_LAYER,
   DIFF_ID_MISMATCH: DAMAGED_LAYER,
+  HELPER_PROTOCOL: "try again; if it goes on, read the store as root, or run the whole command in `podman unshare`",
+  HELPER_RPC: "try again; if it goes on, read the store as root, or run the whole command in `podman unshare`",
   UNSUPPORTED_ENTRY: "this store cannot give the layer back as it was; pull the image into one without such layers",
 };
 

@@ -1,10 +1,10 @@
 import type { SplitChunk } from "@composefs/splitfdstream";
 import { entryPath } from "./entry-path.ts";
 import { CstorageError } from "./errors.ts";
-import type { LayerBatch, LayerFile } from "./layer-batch.ts";
+import type { LayerFile, LayerRun } from "./layer-batch.ts";
 import { parseTarSplitLine, type TarSplitFile } from "./tar-split-line.ts";
 
-/** Files after which a batch is full. */
+/** Files after which a batch is full, unless told otherwise. */
 const BATCH_FILES = 512;
 /** Segment bytes after which a batch is full. */
 const BATCH_SEGMENT_BYTES = 1024 * 1024;
@@ -18,6 +18,8 @@ const TYPE_SPARSE = 0x53;
 
 /** Turns the lines of a tar-split into batches; the rules of containers-storage.md §3.3 that need no file. */
 export class LayerAssembler {
+  /** Full batches that nobody has taken yet: one push of bytes may hold many lines. */
+  readonly #sealed: LayerRun[] = [];
   #chunks: SplitChunk[] = [];
   #files: LayerFile[] = [];
   #segmentBytes = 0;
@@ -29,6 +31,12 @@ export class LayerAssembler {
   /** The last bytes of all segments since the previous file entry: at the next one, its header. */
   readonly #header: Buffer = Buffer.alloc(HEADER_BYTES);
   #headerBytes = 0;
+  readonly #batchFiles: number;
+
+  /** @param batchFiles files after which a batch is full */
+  constructor(batchFiles: number = BATCH_FILES) {
+    this.#batchFiles = batchFiles;
+  }
 
   /** Bytes of the tar so far. */
   get totalBytes(): number {
@@ -37,7 +45,7 @@ export class LayerAssembler {
 
   /** Whether the consumer should {@link LayerAssembler.take} what there is. */
   get full(): boolean {
-    return this.#files.length >= BATCH_FILES || this.#segmentBytes >= BATCH_SEGMENT_BYTES;
+    return this.#sealed.length > 0;
   }
 
   /** Takes one line. @throws CstorageError `TAR_SPLIT_CORRUPT`, `UNSUPPORTED_ENTRY` */
@@ -46,17 +54,21 @@ export class LayerAssembler {
     const item = parseTarSplitLine(line, this.#lineNumber, this.#allocate);
     if (item.type === "file") this.#pushFile(item);
     else if (item.bytes.length > 0) this.#pushSegment(item.bytes);
+    if (this.#files.length >= this.#batchFiles || this.#segmentBytes >= BATCH_SEGMENT_BYTES) this.#seal();
   };
 
-  /** The batch gathered so far, or null when it is empty; the next one starts afresh. */
-  take(): LayerBatch | null {
-    if (this.#chunks.length === 0) return null;
-    const batch = { chunks: this.#chunks, firstFile: this.#firstFile, files: this.#files };
+  /** The oldest full batch, else the one gathered so far, or null when that is empty; the next one starts afresh. */
+  take(): LayerRun | null {
+    if (this.#sealed.length === 0 && this.#chunks.length > 0) this.#seal();
+    return this.#sealed.shift() ?? null;
+  }
+
+  #seal(): void {
+    this.#sealed.push({ chunks: this.#chunks, firstFile: this.#firstFile, files: this.#files });
     this.#firstFile += this.#files.length;
     this.#chunks = [];
     this.#files = [];
     this.#segmentBytes = 0;
-    return batch;
   }
 
   #pushSegment(bytes: Uint8Array): void {

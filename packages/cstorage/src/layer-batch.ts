@@ -1,4 +1,5 @@
 import type { SplitChunk } from "@composefs/splitfdstream";
+import type { BatchContent } from "./batch-content.ts";
 
 /** A file with content. */
 export interface LayerFile {
@@ -12,12 +13,17 @@ export interface LayerFile {
   readonly crc64: Uint8Array | null;
 }
 
-/** A run of a layer's tar. */
-export interface LayerBatch {
+/** A run of a layer's tar, as its tar-split has it. */
+export interface LayerRun {
   /** Never empty. An external index counts the files of the layer, not of the batch. */
   readonly chunks: readonly SplitChunk[];
   /** Index of the first of {@link LayerBatch.files}. */
   readonly firstFile: number;
   /** Files of this batch, in order; each has exactly one external chunk. */
   readonly files: readonly LayerFile[];
+}
+
+/** A run of a layer's tar and the way to the content of its files. Release its content after use, also after an error. */
+export interface LayerBatch extends LayerRun {
+  readonly content: BatchContent;
 }

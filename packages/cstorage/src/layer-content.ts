@@ -1,7 +1,8 @@
+import { directoryContent } from "./directory-content.ts";
 import { CstorageError } from "./errors.ts";
 import { gunzipFile } from "./gunzip-file.ts";
 import { LayerAssembler } from "./layer-assembler.ts";
-import type { LayerBatch } from "./layer-batch.ts";
+import type { LayerBatch, LayerRun } from "./layer-batch.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import type { TarSplitHandle } from "./tar-split-file.ts";
 
@@ -10,22 +11,35 @@ export interface LayerContent extends AsyncDisposable {
   /** The store's id of the layer. */
   readonly id: string;
   readonly diffId: string;
-  /** Directories to look for a file in, in this order; valid until the content is closed. */
-  readonly dirs: readonly number[];
   /**
-   * The layer's tar from its start, in batches of some 512 files or 1 MiB of tar headers. No file is opened: the
-   * consumer reads or stores {@link LayerBatch.files} beneath {@link LayerContent.dirs} and gives failures to
-   * {@link fileFailure}. The layer is whole only when the generator has ended without error.
+   * The layer's tar from its start, in batches of some hundred files or 1 MiB of tar headers. The consumer reads or
+   * stores {@link LayerBatch.files} by {@link LayerBatch.content} and gives failures to {@link fileFailure}. The layer is
+   * whole only when the generator has ended without error.
    *
    * @throws CstorageError `TAR_SPLIT_CORRUPT`, `UNSUPPORTED_ENTRY`; `DIFF_ID_MISMATCH` the tar's length is not the one
-   *   the store recorded; rejects with `signal.reason`
+   *   the store recorded; from the helper also what it meets in opening files; rejects with `signal.reason`
    */
   batches(options?: { readonly signal?: AbortSignal | undefined }): AsyncGenerator<LayerBatch, void, undefined>;
   /**
    * Ends {@link LayerContent.batches}, then releases lock and descriptors; harmless when repeated. The caller first
-   * waits for its own reads beneath {@link LayerContent.dirs}.
+   * waits for its own reads by {@link LayerBatch.content}.
    */
   close(): Promise<void>;
+}
+
+/** A layer open for reading in this process. */
+export interface DirectoryLayerContent extends LayerContent {
+  /** Directories to look for a file in, in this order; valid until the content is closed. */
+  readonly dirs: readonly number[];
+  /** The batches without a way to their files, which nobody has opened. */
+  runs(options?: RunOptions): AsyncGenerator<LayerRun, void, undefined>;
+}
+
+/** How to cut a layer into runs. */
+interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Most files of a run; default 512. */
+  readonly maxFiles?: number | undefined;
 }
 
 /** What {@link openLayerContent} puts together. */
@@ -45,19 +59,23 @@ export interface LayerParts {
 const MAX_METADATA_BYTES = 1024 * 1024 * 1024;
 
 /** Makes the {@link LayerContent} of opened parts, which it owns from then on. */
-export function openLayerContent(parts: LayerParts): LayerContent {
+export function openLayerContent(parts: LayerParts): DirectoryLayerContent {
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
   let closed: Promise<void> | null = null;
 
-  async function* batches(
-    options: { readonly signal?: AbortSignal | undefined } = {},
-  ): AsyncGenerator<LayerBatch, void> {
+  async function* runs(options: RunOptions = {}): AsyncGenerator<LayerRun, void> {
     options.signal?.throwIfAborted();
     closing.signal.throwIfAborted();
     const signal = options.signal === undefined ? closing.signal : AbortSignal.any([options.signal, closing.signal]);
     const source = gunzipFile(parts.tarSplit.fd, parts.tarSplit.file, signal, running);
-    yield* assemble(parts, source);
+    yield* assemble(parts, source, options.maxFiles);
+  }
+
+  async function* batches(
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): AsyncGenerator<LayerBatch, void> {
+    for await (const run of runs(options)) yield { ...run, content: directoryContent(parts, parts.dirs, run.files) };
   }
 
   const close = (): Promise<void> => {
@@ -70,12 +88,16 @@ export function openLayerContent(parts: LayerParts): LayerContent {
   };
 
   const { id, diffId, dirs } = parts;
-  return { id, diffId, dirs, batches, close, [Symbol.asyncDispose]: close };
+  return { id, diffId, dirs, runs, batches, close, [Symbol.asyncDispose]: close };
 }
 
-async function* assemble(parts: LayerParts, source: AsyncIterable<Buffer>): AsyncGenerator<LayerBatch, void> {
+async function* assemble(
+  parts: LayerParts,
+  source: AsyncIterable<Buffer>,
+  maxFiles: number | undefined,
+): AsyncGenerator<LayerRun, void> {
   const lines = new LineSplitter();
-  const assembler = new LayerAssembler();
+  const assembler = new LayerAssembler(maxFiles);
   const { maxMetadataBytes = MAX_METADATA_BYTES } = parts;
   let metadataBytes = 0;
   for await (const chunk of source) {
@@ -86,23 +108,21 @@ async function* assemble(parts: LayerParts, source: AsyncIterable<Buffer>): Asyn
       });
     }
     lines.push(chunk, assembler.push);
-    if (assembler.full) {
-      const batch = assembler.take();
-      if (batch !== null) yield batch;
-    }
+    while (assembler.full) yield assembler.take() as LayerRun;
   }
   lines.finish(assembler.push);
   const last = assembler.take();
   if (last !== null) yield last;
-  checkLength(parts, assembler.totalBytes);
+  checkTarLength(parts, assembler.totalBytes);
 }
 
-function checkLength(parts: LayerParts, actual: number): void {
-  const expected = parts.uncompressedSize;
+/** @throws CstorageError `DIFF_ID_MISMATCH` the tar has not as many bytes as the store recorded */
+export function checkTarLength(layer: Pick<LayerParts, "id" | "uncompressedSize">, actual: number): void {
+  const expected = layer.uncompressedSize;
   if (expected === null || expected === actual) return;
   throw new CstorageError(
     "DIFF_ID_MISMATCH",
-    `layer ${parts.id}: expected a tar of ${expected} bytes, tar-split gives ${actual}`,
-    { details: { layer: parts.id, expected, actual } },
+    `layer ${layer.id}: expected a tar of ${expected} bytes, tar-split gives ${actual}`,
+    { details: { layer: layer.id, expected, actual } },
   );
 }

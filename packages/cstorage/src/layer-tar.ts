@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { crc64, readFiles } from "@composefs/reflink";
+import { crc64 } from "@composefs/reflink";
 import { CstorageError } from "./errors.ts";
 import { fileFailure } from "./file-failure.ts";
 import { readLargeFile } from "./large-file.ts";
@@ -39,10 +39,14 @@ export async function* layerTar(
   const content = await layer.open({ signal, lockTimeoutMs });
   try {
     for await (const batch of content.batches({ signal })) {
-      for await (const bytes of batchBytes(content, batch)) {
-        signal?.throwIfAborted();
-        hash?.update(bytes);
-        yield bytes;
+      try {
+        for await (const bytes of batchBytes(content, batch)) {
+          signal?.throwIfAborted();
+          hash?.update(bytes);
+          yield bytes;
+        }
+      } finally {
+        batch.content.release();
       }
     }
   } finally {
@@ -68,19 +72,33 @@ async function* batchBytes(content: LayerContent, batch: LayerBatch): AsyncGener
     const index = chunk.external - batch.firstFile;
     const file = batch.files[index] as LayerFile;
     if (file.size > SMALL_FILE_BYTES) {
-      yield* readLargeFile(content, file);
+      yield* readLargeFile(content, file, await batch.content.open(index));
       continue;
     }
     if (index >= groupStart + group.length) {
-      group = await readSmallFiles(content, smallFilesFrom(batch.files, index));
+      group = await readSmallFiles(content, batch, index);
       groupStart = index;
     }
     yield group[index - groupStart] as Uint8Array;
   }
 }
 
-/** The run of small files that starts at `first`, as many as fit in a group. */
-function smallFilesFrom(files: readonly LayerFile[], first: number): readonly LayerFile[] {
+/** Contents of the small files from the one at `first` on, as many as fit in a group. */
+async function readSmallFiles(layer: LayerContent, batch: LayerBatch, first: number): Promise<Uint8Array[]> {
+  const { files } = batch;
+  const outcomes = await batch.content.read(first, endOfGroup(files, first), SMALL_FILE_BYTES);
+  return outcomes.map((outcome, i) => {
+    const file = files[first + i] as LayerFile;
+    if ("failure" in outcome) throw fileFailure(layer, file, outcome.failure) ?? outcome.failure.error;
+    if (!("inline" in outcome)) throw new TypeError(`reading gave no content but an object`);
+    if (file.crc64 !== null && Buffer.compare(crc64(outcome.inline), file.crc64) !== 0) {
+      throw fileFailure(layer, file, { step: "crc", error: null, actualSize: file.size });
+    }
+    return outcome.inline;
+  });
+}
+
+function endOfGroup(files: readonly LayerFile[], first: number): number {
   let bytes = 0;
   let end = first;
   for (; end < files.length; end++) {
@@ -88,18 +106,5 @@ function smallFilesFrom(files: readonly LayerFile[], first: number): readonly La
     bytes += size;
     if (size > SMALL_FILE_BYTES || (bytes > GROUP_BYTES && end > first)) break;
   }
-  return files.slice(first, end);
-}
-
-async function readSmallFiles(content: LayerContent, files: readonly LayerFile[]): Promise<Uint8Array[]> {
-  const outcomes = await readFiles(content.dirs, files, SMALL_FILE_BYTES);
-  return outcomes.map((outcome, i) => {
-    const file = files[i] as LayerFile;
-    if ("failure" in outcome) throw fileFailure(content, file, outcome.failure) ?? outcome.failure.error;
-    if (!("inline" in outcome)) throw new TypeError(`reading gave no content but an object`);
-    if (file.crc64 !== null && Buffer.compare(crc64(outcome.inline), file.crc64) !== 0) {
-      throw fileFailure(content, file, { step: "crc", error: null, actualSize: file.size });
-    }
-    return outcome.inline;
-  });
+  return end;
 }

@@ -1,4 +1,3 @@
-import { openContent } from "./large-file.ts";
 import type { StoreLayer } from "./store-layer.ts";
 import type { LockOptions } from "./store-lock.ts";
 
@@ -11,9 +10,12 @@ import type { LockOptions } from "./store-lock.ts";
 export async function openFirstFile(layer: StoreLayer, options: LockOptions = {}): Promise<number | null> {
   const content = await layer.open(options);
   try {
-    for await (const { files } of content.batches({ signal: options.signal })) {
-      const [file] = files;
-      if (file !== undefined) return await openContent(content, file);
+    for await (const batch of content.batches({ signal: options.signal })) {
+      try {
+        if (batch.files.length > 0) return await batch.content.open(0);
+      } finally {
+        batch.content.release();
+      }
     }
     return null;
   } finally {

@@ -2,15 +2,16 @@ import { CstorageError } from "./errors.ts";
 import { findImage } from "./find-image.ts";
 import { isDigest } from "./identifiers.ts";
 import { type ImageReference, parseImageReference } from "./image-reference.ts";
+import type { ImageStorage } from "./image-storage.ts";
 import { realPath } from "./real-path.ts";
 import type { Store } from "./store.ts";
 import { openStoreImage, type StoreImage } from "./store-image.ts";
-import { openStoreLayer, type StoreLayer } from "./store-layer.ts";
+import { type DirectoryStoreLayer, openStoreLayer } from "./store-layer.ts";
 import type { LockOptions } from "./store-lock.ts";
 import { layerNotFound, type PlacedLayer, type StoreSet } from "./store-set.ts";
 
 /** All stores of a user, searched in order: the primary one, then those with read-only images. Close it after use. */
-export class Storage implements AsyncDisposable, StoreSet {
+export class Storage implements ImageStorage, StoreSet {
   readonly stores: readonly Store[];
   /** What was passed over on the way, such as additional stores that do not exist; for a person to read. */
   readonly warnings: readonly string[];
@@ -54,7 +55,7 @@ export class Storage implements AsyncDisposable, StoreSet {
    *
    * @throws CstorageError `LAYER_NOT_FOUND`; `STORE_CORRUPT` nothing says what the layer's diff id is
    */
-  async layer(id: string, options: LockOptions = {}): Promise<StoreLayer> {
+  async layer(id: string, options: LockOptions = {}): Promise<DirectoryStoreLayer> {
     const placed = (await this.placeLayers(options)).get(id);
     if (placed === undefined) throw layerNotFound(id, this.roots);
     const diffId = placed.record.diffDigest ?? placed.record.expectedDiffId;

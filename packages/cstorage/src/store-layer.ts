@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { CstorageError } from "./errors.ts";
-import { type LayerContent, openLayerContent } from "./layer-content.ts";
+import { type DirectoryLayerContent, type LayerContent, openLayerContent } from "./layer-content.ts";
 import { openLayerDirectories } from "./layer-directories.ts";
 import type { LayerRecord } from "./layer-records.ts";
 import type { LockOptions } from "./store-lock.ts";
@@ -27,10 +27,15 @@ export interface StoreLayer {
   open(options?: LockOptions): Promise<LayerContent>;
 }
 
+/** A layer that this process reads itself. */
+export interface DirectoryStoreLayer extends StoreLayer {
+  open(options?: LockOptions): Promise<DirectoryLayerContent>;
+}
+
 /** Makes the {@link StoreLayer} of an index record; `diffId` is what the image's config says. */
-export function openStoreLayer(stores: StoreSet, layer: PlacedLayer, diffId: string): StoreLayer {
+export function openStoreLayer(stores: StoreSet, layer: PlacedLayer, diffId: string): DirectoryStoreLayer {
   const { store, record } = layer;
-  const open = async (options?: LockOptions): Promise<LayerContent> => {
+  const open = async (options?: LockOptions): Promise<DirectoryLayerContent> => {
     const { lock, index } = await store.lockLayers(options);
     const fds: number[] = [];
     const release = (): void => {

@@ -16,6 +16,8 @@ export interface OpenStoreOptions {
   readonly split?: boolean;
   /** The store whose lock guards the layers of this one: podman keeps one lock for both roots of a split store. */
   readonly lockedBy?: Store | undefined;
+  /** The graph root itself, opened by the caller, who closes it; then the path only serves messages. */
+  readonly rootFd?: number | undefined;
 }
 
 /** An index under its lock. */
@@ -54,7 +56,7 @@ export class Store {
    * @throws CstorageError `UNSUPPORTED_DRIVER` a store of another driver; `PERMISSION_DENIED`
    */
   static open(root: string, role: StoreRole, options: OpenStoreOptions = {}): Store | null {
-    const rootFd = openRoot(root);
+    const rootFd = options.rootFd ?? openRoot(root);
     if (rootFd === null) return null;
     const fds: number[] = [];
     const open = (name: string): number | null => {
@@ -72,7 +74,7 @@ export class Store {
       }
       return store;
     } finally {
-      closeSync(rootFd);
+      if (options.rootFd === undefined) closeSync(rootFd);
       if (store === null) for (const fd of fds) closeSync(fd);
     }
   }

@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { LayerAssembler } from "../src/layer-assembler.ts";
-import type { LayerBatch } from "../src/layer-batch.ts";
+import type { LayerRun } from "../src/layer-batch.ts";
 import { thrownBy } from "./code-of.ts";
 import { fileLine, headerOf, segmentLine } from "./tar-split-builder.ts";
 
-function assemble(lines: readonly string[]): { batches: LayerBatch[]; totalBytes: number } {
+function assemble(lines: readonly string[]): { batches: LayerRun[]; totalBytes: number } {
   const assembler = new LayerAssembler();
-  const batches: LayerBatch[] = [];
+  const batches: LayerRun[] = [];
   for (const line of lines) {
     assembler.push(Buffer.from(line.trimEnd()));
-    if (assembler.full) batches.push(assembler.take() as LayerBatch);
+    if (assembler.full) batches.push(assembler.take() as LayerRun);
   }
   const last = assembler.take();
   if (last !== null) batches.push(last);
@@ -17,7 +17,7 @@ function assemble(lines: readonly string[]): { batches: LayerBatch[]; totalBytes
 }
 
 /** Chunks in short form: lengths of inline ones, names and indexes of external ones. */
-const shape = ({ batches }: { batches: readonly LayerBatch[] }) =>
+const shape = ({ batches }: { batches: readonly LayerRun[] }) =>
   batches.flatMap(({ chunks, files, firstFile }) =>
     chunks.map((chunk) =>
       "inline" in chunk

@@ -28,7 +28,7 @@ function contentOf(gz: Uint8Array, parts: Partial<LayerParts> = {}): LayerConten
     release,
     ...parts,
   });
-  return Object.defineProperty(content, "released", { get: () => state.released }) as LayerContent & {
+  return Object.defineProperty(content, "released", { get: () => state.released }) as unknown as LayerContent & {
     released: number;
   };
 }

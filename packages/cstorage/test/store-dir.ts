@@ -42,6 +42,7 @@ export class StoreDir {
   readonly root: string;
   readonly #layers: object[] = [];
   readonly #images: object[] = [];
+  readonly #written = new Map<string, Buffer>();
 
   constructor(root: string = tempDir()) {
     this.root = root;
@@ -68,7 +69,7 @@ export class StoreDir {
     const parts: Buffer[] = [];
     for (const [name, text] of Object.entries(files)) {
       const content = Buffer.from(text);
-      this.write(`overlay/${id}/diff/${name}`, content);
+      this.#writeOnce(`overlay/${id}/diff/${name}`, content);
       const payload = content.length === 0 ? null : Buffer.from(crc64(content)).toString("base64");
       lines.push({ type: 2, payload: headerOf().toString("base64") }, { type: 1, name, size: content.length, payload });
       parts.push(headerOf(), content);
@@ -85,6 +86,14 @@ export class StoreDir {
     this.#layers.push({ id, ...parent, "diff-digest": sha256(tar), "diff-size": tar.length, ...options.record });
     this.save();
     return { id, diffId: sha256(tar), tar };
+  }
+
+  /** Many names of one file need not write it as often. */
+  #writeOnce(path: string, content: Buffer): void {
+    const file = join(this.root, path);
+    if (this.#written.get(file)?.equals(content)) return;
+    this.#written.set(file, content);
+    this.write(path, content);
   }
 
   /** Adds an image with these diff ids. */

@@ -18,6 +18,10 @@
  * - `FILE_NOT_FOUND`: the directory has no file of that name.
  * - `EXTERNAL_TOO_SHORT`: the file has fewer bytes than the chunk says.
  * - `EXTERNAL_TOO_LARGE`: the chunk says more bytes than a safe integer holds.
+ *
+ * On a socket that carries messages with descriptors:
+ * - `MESSAGE_INVALID`: the peer broke the framing, or descriptors are missing, too many or of another message.
+ * - `CONNECTION_ENDED`: the peer is gone, or the socket was closed here.
  */
 export type SplitfdstreamErrorCode =
   | "TRUNCATED"
@@ -31,7 +35,9 @@ export type SplitfdstreamErrorCode =
   | "DIRFD_INDEX_OUT_OF_RANGE"
   | "FILE_NOT_FOUND"
   | "EXTERNAL_TOO_SHORT"
-  | "EXTERNAL_TOO_LARGE";
+  | "EXTERNAL_TOO_LARGE"
+  | "MESSAGE_INVALID"
+  | "CONNECTION_ENDED";
 
 /** What else an error may carry. */
 export interface SplitfdstreamErrorOptions {

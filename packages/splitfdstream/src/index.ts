@@ -12,3 +12,4 @@ export { SplitfdstreamError, type SplitfdstreamErrorCode, type SplitfdstreamErro
 export { MAX_INDEX, MAX_INLINE_BYTES } from "./format.ts";
 export { reconstruct } from "./reconstruct.ts";
 export type { SplitChunk } from "./split-chunk.ts";
+export { type FdMessage, FdSocket, type FdSocketLimits, type InheritableSocket } from "./transport/fd-socket.ts";

@@ -54,16 +54,11 @@ export async function importStoreLayer(
     if (failure.step === "copy-refused") return copyRefused(layer, file);
     return fileFailure(layer, file, failure) ?? storeError(failure, fileOfLayer(layer.diffId, file.path));
   });
+  const wanted = ({ size }: LayerFile) => ({ checkCrc: verify !== "none", inline: size <= INLINE_MAX_BYTES });
   let stats: ImportStats;
   try {
     for await (const batch of content.batches({ signal })) {
-      const sources = batch.files.map(({ path, size, crc64 }) => ({
-        path,
-        size,
-        crc64: verify === "none" ? null : crc64,
-        inline: size <= INLINE_MAX_BYTES,
-      }));
-      const outcomes = store.storeFiles(content.dirs, sources, { signal });
+      const outcomes = batch.content.store(store, wanted, { signal });
       await writer.submit({ ...batch, outcomes });
       onBytes?.(stream.size);
     }

@@ -1,6 +1,17 @@
 import { closeSync } from "node:fs";
 import { type Mount, mountOf, type Repository } from "@composefs/core";
-import { discoverStores, openFirstFile, type StoreImage, type StoreLayer, type StoreSearch } from "@composefs/cstorage";
+import {
+  accessLayers,
+  canBypassFilePermissions,
+  DIRECT_ACCESS,
+  discoverStores,
+  type LayerAccess,
+  openFirstFile,
+  type Storage,
+  type StoreImage,
+  type StoreLayer,
+  type StoreSearch,
+} from "@composefs/cstorage";
 import { type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { importStoreLayer, type StoreVerification } from "../layer/store-layer.ts";
@@ -23,6 +34,11 @@ export interface StoreSourceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How the layers of a pull are read; settled before the first is. */
+interface Reading {
+  access: LayerAccess;
+}
+
 /**
  * Finds an image in a containers-storage and hands it to `use`; the store is closed when that settles.
  *
@@ -39,44 +55,59 @@ export async function pullFromStore<Result>(
 ): Promise<Result> {
   const { signal, lockTimeoutMs, onProgress } = options;
   const storage = await discoverStores({ ...options.store, reference });
+  const reading: Reading = { access: DIRECT_ACCESS };
   try {
     for (const text of storage.warnings) onProgress?.({ type: "note", text });
     const image = await storage.find(reference, { signal, lockTimeoutMs });
-    return await use(await openSource(repository, image, options));
+    // The link would need rights that come with these.
+    const hardlink = options.hardlink && canBypassFilePermissions();
+    return await use(await openSource(repository, storage, image, reading, { ...options, hardlink }));
   } finally {
+    await reading.access.close();
     await storage.close();
   }
 }
 
 async function openSource(
   repository: Repository,
+  storage: Storage,
   image: StoreImage,
+  reading: Reading,
   options: StoreSourceOptions,
 ): Promise<ImageSource> {
   const locks = { signal: options.signal, lockTimeoutMs: options.lockTimeoutMs };
   const manifest = await image.manifest(locks);
   const config = await image.config(locks);
   const layers = new Map<SourceLayer, StoreLayer>();
-  for (const layer of await image.layers(locks)) layers.set(sourceLayer(repository, layer, options), layer);
+  for (const layer of await image.layers(locks)) layers.set(sourceLayer(repository, layer, reading, options), layer);
   return {
     manifest,
     config,
     layers: [...layers.keys()],
     prepare: async (missing) => {
+      const wanted = missing.map((layer) => layers.get(layer) as StoreLayer);
+      reading.access = await accessLayers(storage, wanted, locks);
       if (!options.zeroCopy) return;
-      for (const layer of missing) await checkZeroCopy(repository, layers.get(layer) as StoreLayer, options);
+      for (const layer of wanted) await checkZeroCopy(repository, reading.access.of(layer), options);
     },
   };
 }
 
-function sourceLayer(repository: Repository, layer: StoreLayer, options: StoreSourceOptions): SourceLayer {
+function sourceLayer(
+  repository: Repository,
+  layer: StoreLayer,
+  reading: Reading,
+  options: StoreSourceOptions,
+): SourceLayer {
   const diffId: OciDigest = parseDigest(layer.diffId);
   const { verify, hardlink, lockTimeoutMs } = options;
   return {
     diffId,
     bytes: layer.uncompressedSize,
-    store: (run) =>
-      importStoreLayer(repository, layer, { ...run, verify, hardlink, copy: !options.zeroCopy, lockTimeoutMs }),
+    store: (run) => {
+      const copy = !options.zeroCopy;
+      return importStoreLayer(repository, reading.access.of(layer), { ...run, verify, hardlink, copy, lockTimeoutMs });
+    },
   };
 }
 
@@ -113,5 +144,7 @@ function name(mount: Mount | null): string {
 function hintFor(from: Mount | null, to: Mount | null, options: StoreSourceOptions): string {
   const copy = "leave --zero-copy out to copy the files";
   if (from?.mountPoint !== to?.mountPoint) return `put the repository on the file system of the storage, or ${copy}`;
-  return options.hardlink ? copy : `use --hardlink as well to link the files, or ${copy}`;
+  return options.hardlink || !canBypassFilePermissions()
+    ? copy
+    : `use --hardlink as well to link the files, or ${copy}`;
 }
