@@ -224,24 +224,46 @@ bool ObjectStore::hardlink(int source, const SourceItem& item, const std::atomic
   return name(nullptr, source, item.size, Outcome::kHardlinked, row);
 }
 
-void ObjectStore::store_buffer(const uint8_t* data, size_t length, Row& row) {
+void ObjectStore::store_buffers(const Span* contents, size_t count, Row* rows) {
+  ContentGroup& group = ContentGroup::of_thread();
+  std::vector<size_t> waiting;
+  const auto store_waiting = [&] {
+    group.hash(settings_.algorithm);
+    for (size_t i = 0; i < waiting.size(); i++) store_content(contents[waiting[i]], group.digest(i), rows[waiting[i]]);
+    waiting.clear();
+    group.clear();
+  };
+  for (size_t i = 0; i < count; i++) {
+    const auto& [data, length] = contents[i];
+    if (length <= ContentGroup::kMaxFileBytes) {
+      if (length > 0) memcpy(group.place(), data, length);
+      group.add(length);
+      waiting.push_back(i);
+      if (group.full()) store_waiting();
+      continue;
+    }
+    Scratch& local = scratch(settings_.algorithm);
+    uint8_t digest[kMaxDigestBytes];
+    local.hasher.update(data, length);
+    local.hasher.finish(digest);
+    store_content(contents[i], digest, rows[i]);
+  }
+  store_waiting();
+}
+
+// Small contents repeat a lot (licences, empty JSON): looks before it writes.
+void ObjectStore::store_content(const Span& content, const uint8_t* digest, Row& row) {
   row.outcome = Outcome::kCopied;
-  Scratch& local = scratch(settings_.algorithm);
-  local.hasher.update(data, length);
-  uint8_t digest[kMaxDigestBytes];
-  local.hasher.finish(digest);
-  // Small contents repeat a lot (licences, empty JSON): look before writing.
+  const auto& [data, length] = content;
   const ObjectPath path(digest, digest_bytes(settings_.algorithm));
   if (stands(path.text, length, digest)) {
-    memcpy(row.id.data(), digest, sizeof digest);
+    memcpy(row.id.data(), digest, digest_bytes(settings_.algorithm));
     row.outcome = Outcome::kAlreadyPresent;
     return;
   }
   Staging staging;
   if (const int error = staging.open(settings_.objects_fd); error < 0) return row.fail(Outcome::kFailedStage, error);
-  if (const int error = write_all(staging.fd(), data, length); error < 0) {
-    return row.fail(Outcome::kFailedWrite, error);
-  }
+  if (const int error = write_all(staging.fd(), data, length); error < 0) return row.fail(Outcome::kFailedWrite, error);
   commit(staging, digest, length, Outcome::kCopied, row);
 }
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <mutex>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "source_file.h"
@@ -42,7 +43,9 @@ class ObjectStore {
                    Row* rows);
   // A file that is open; item.size is its size, its path is not used.
   void store_open_file(int source, dev_t device, const SourceItem& item, const std::atomic<int32_t>* cancel, Row& row);
-  void store_buffer(const uint8_t* data, size_t length, Row& row);
+  // Contents in memory, pointers and lengths.
+  using Span = std::pair<const uint8_t*, size_t>;
+  void store_buffers(const Span* contents, size_t count, Row* rows);
   // Names a staging file. `digest` is what was hashed on the way in; ignored where fs-verity measures.
   void commit(Staging& staging, const uint8_t* digest, uint64_t size, Outcome method, Row& row);
   // Trials that leave nothing behind: 0 or a negative errno. A link shows for a moment, under a temporary name.
@@ -51,6 +54,7 @@ class ObjectStore {
 
  private:
   bool clone_into(Staging& staging, int source, dev_t device, Row& row);
+  void store_content(const Span& content, const uint8_t* digest, Row& row);
   bool hashes_first(const SourceFile& source);
   void store_hashed(const SourceFile& source, const SourceItem& item, const uint8_t* content, const uint8_t* digest,
                     const std::atomic<int32_t>* cancel, Row& row);

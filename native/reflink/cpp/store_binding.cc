@@ -3,6 +3,7 @@
 
 #include <mutex>
 
+#include "content_group.h"
 #include "handle.h"
 #include "object_store.h"
 #include "store_columns.h"
@@ -13,20 +14,38 @@ namespace {
 constexpr int kMostThreads = 1024;
 constexpr napi_type_tag kWriterTag = {0x636f6d706f736566, 0x7772697465720001};
 
-using Spans = std::vector<std::pair<const uint8_t*, size_t>>;
+using Spans = std::vector<ObjectStore::Span>;
+
+// Where runs of contents begin that one thread stores: enough to be hashed together, few enough to keep all threads busy.
+std::vector<size_t> runs_of(const Spans& contents) {
+  constexpr size_t kRunBytes = 256 * 1024;
+  std::vector<size_t> starts;
+  size_t bytes = kRunBytes;
+  for (size_t i = 0; i < contents.size(); i++) {
+    if (bytes >= kRunBytes || i - starts.back() == ContentGroup::kMaxFiles) starts.push_back(i), bytes = 0;
+    bytes += contents[i].second;
+  }
+  return starts;
+}
 
 class StoreBuffers : public RowBatch {
  public:
-  StoreBuffers(Napi::Env env, std::shared_ptr<ObjectStore> store, Spans contents)
-      : RowBatch(env, contents.size(), digest_bytes(store->settings().algorithm)),
+  StoreBuffers(Napi::Env env, std::shared_ptr<ObjectStore> store, Spans contents, std::vector<size_t> runs)
+      : RowBatch(env, runs.size(), contents.size(), digest_bytes(store->settings().algorithm)),
         store_(std::move(store)),
-        contents_(std::move(contents)) {}
+        contents_(std::move(contents)),
+        runs_(std::move(runs)) {}
 
-  void run(size_t item) override { store_->store_buffer(contents_[item].first, contents_[item].second, rows_[item]); }
+  void run(size_t run) override {
+    const size_t first = runs_[run];
+    const size_t end = run + 1 < runs_.size() ? runs_[run + 1] : contents_.size();
+    store_->store_buffers(contents_.data() + first, end - first, rows_.data() + first);
+  }
 
  private:
   const std::shared_ptr<ObjectStore> store_;
   const Spans contents_;
+  const std::vector<size_t> runs_;
 };
 
 // An object whose bytes arrive in pieces. JavaScript awaits each call before the next, except that it may abort at any
@@ -98,7 +117,9 @@ Napi::Value create_store(const Napi::CallbackInfo& info) {
 
 Napi::Value store_buffers(const Napi::CallbackInfo& info) {
   auto store = handle_arg<ObjectStore>(info, 0, kStoreTag);
-  auto* batch = new StoreBuffers(info.Env(), std::move(store), byte_spans(info.Env(), info[1]));
+  Spans contents = byte_spans(info.Env(), info[1]);
+  std::vector<size_t> runs = runs_of(contents);
+  auto* batch = new StoreBuffers(info.Env(), std::move(store), std::move(contents), std::move(runs));
   batch->keep(info[1]);
   return batch->start(info.Env());
 }
