@@ -309,5 +309,17 @@ describe.skipIf(requires("xfs", "userns", "buildah", "cfsctl") !== null)("a user
       expect(pulled.image).toBe(fromRoot.image);
       expect(pulled.stats).toMatchObject({ objects_reflinked: 2, objects_copied: 0 });
     }
+
+    // As in a container that runs under an id of its own: no name goes with it.
+    const repo = await userRepo(machine, "repo-nameless");
+    const { uid, gid } = machine.user;
+    const pull = [machine.cfsctl.node, machine.cfsctl.script, "--repo", repo, "oci", "pull"];
+    run("unshare", [
+      ...["--mount", "sh", "-e", "-c", 'mount --bind /dev/null /etc/passwd; exec "$@"', "sh"],
+      ...["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"],
+      ...["env", "-i", `HOME=${machine.user.home}`, `PATH=${join(machine.path, "bin")}`],
+      ...[...pull, `containers-storage:${reference}`, TAG],
+    ]);
+    expect(contentOf(repo)).toEqual(contentOf(join(machine.user.home, "repo-own")));
   });
 });

@@ -2,14 +2,19 @@
 
 #include <errno.h>
 #include <time.h>
+#include <unistd.h>
 
 namespace reflink {
 
 bool SourceFile::settled() const {
   constexpr time_t kSeconds = 2;  // far more than the clock's step on any kernel
+  constexpr mode_t kOthersMayWrite = S_IWGRP | S_IWOTH;
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
-  return st.st_ctim.tv_sec < now.tv_sec - kSeconds;
+  if (st.st_ctim.tv_sec >= now.tv_sec - kSeconds) return false;
+  if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & kOthersMayWrite)) return false;
+  // Cleans the pages that are mapped for writing: the next write to each is a fault, which stamps the file.
+  return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) == 0;
 }
 
 bool SourceFile::unchanged() const {

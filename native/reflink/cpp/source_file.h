@@ -64,7 +64,8 @@ struct SourceFile {
   struct stat st;  // when it was opened
 
   uint64_t size() const { return static_cast<uint64_t>(st.st_size); }
-  // Whether a change from now on shows in unchanged(): the clock that stamps files is coarse.
+  // Whether every change from now on shows in unchanged(). The clock that stamps files is coarse; a page written through
+  // a mapping shows once it has been clean; and who owns the file has ways to write that leave no stamp at all.
   bool settled() const;
   bool unchanged() const;
 };

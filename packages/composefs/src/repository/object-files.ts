@@ -27,14 +27,15 @@ export function* objectDirectories(repositoryFd: number, hash: HashName): Genera
   }
   for (let byte = 0; byte < 256; byte++) {
     const prefix = byte.toString(16).padStart(2, "0");
-    const items = listDirectory(repositoryFd, `objects/${prefix}`);
-    if (items === null) yield strayAt(repositoryFd, `objects/${prefix}`);
+    const path = `objects/${prefix}`;
+    // Behind a link lie the files of somebody else.
+    const items = typeAt(repositoryFd, path) === "Symlink" ? null : listDirectory(repositoryFd, path);
+    if (items === null) yield strayAt(repositoryFd, path);
     if (items === null || items.length === 0) continue;
     yield items.map(({ name, type }): ObjectFile => {
       const text = prefix + name;
       const id = isObjectId(text, hash) ? text : null;
-      const path = `objects/${prefix}/${name}`;
-      return { path, type, id, problem: id === null ? nameProblem(text, hash) : null };
+      return { path: `${path}/${name}`, type, id, problem: id === null ? nameProblem(text, hash) : null };
     });
   }
 }

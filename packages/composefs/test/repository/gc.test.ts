@@ -44,6 +44,18 @@ test("refs keep images and streams and what they refer to; entries without a ref
   expect(result.problems).toEqual([]);
 });
 
+test("what lies behind a link in the place of an object directory is somebody else's", async () => {
+  const [repo, other] = [new ScratchRepository(), new ScratchRepository()];
+  const id = other.put("theirs");
+  const prefix = id.slice(0, 2);
+  mkdirSync(join(repo.path, "objects"), { recursive: true });
+  symlinkSync(join(other.path, "objects", prefix), join(repo.path, "objects", prefix));
+  const result = await repo.gc();
+  expect(other.objects()).toEqual([id]);
+  expect(result.objectsRemoved).toBe(0);
+  expect(kinds(result)).toEqual([`unexpected-file-type objects/${prefix}`]);
+});
+
 test("an image named by a stream is kept, not opened", async () => {
   const repo = new ScratchRepository();
   const inner = repo.put("only the image has it");

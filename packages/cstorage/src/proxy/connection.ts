@@ -82,7 +82,7 @@ export class HelperConnection {
   async stream(layer: LayerRequest, signal?: AbortSignal): Promise<{ id: number; runs: LayerStream }> {
     signal?.throwIfAborted();
     const id = this.#nextId++;
-    const runs = new LayerStream();
+    const runs = new LayerStream(layer.window);
     const started = new Promise<void>((resolve) => {
       this.#streams.set(id, { stream: runs, started: resolve });
     });
@@ -115,6 +115,7 @@ export class HelperConnection {
 
   /** Tells that a run is done with. */
   done(stream: number): void {
+    this.#streams.get(stream)?.stream.done();
     this.#notify(STREAM.ack, { stream });
   }
 

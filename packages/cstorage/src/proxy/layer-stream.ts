@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import type { LayerRun } from "../layer-batch.ts";
+import { protocolError } from "./rpc-message.ts";
 
 /** A run as it came from the helper. */
 export interface ReceivedRun {
@@ -17,17 +18,29 @@ export class LayerStream {
   #ended: Ended | null = null;
   readonly #wakers: (() => void)[] = [];
   #abandoned = false;
+  readonly #window: number;
   #delivered = 0;
+  #done = 0;
   /** Index of the next file, counted from the start of the layer. */
   nextFile = 0;
+
+  /** @param window most runs that may have come and not be done with */
+  constructor(window: number) {
+    this.#window = window;
+  }
 
   /** Runs that came so far. */
   get delivered(): number {
     return this.#delivered;
   }
 
-  /** Takes a run in; closes its descriptors if nobody wants it any more. */
+  /**
+   * Takes a run in; closes its descriptors if nobody wants it any more.
+   *
+   * @throws CstorageError `HELPER_PROTOCOL` more than the window allows; the descriptors are the caller's then
+   */
   deliver(received: ReceivedRun): void {
+    if (this.#delivered - this.#done >= this.#window) throw protocolError(`more than ${this.#window} runs ahead`);
     this.#delivered += 1;
     this.nextFile += received.fds.length;
     if (this.#abandoned) {
@@ -36,6 +49,11 @@ export class LayerStream {
     }
     this.#waiting.push(received);
     this.#notify();
+  }
+
+  /** Tells that a run is done with, so that another may come. */
+  done(): void {
+    this.#done += 1;
   }
 
   /** Tells how the stream ended; only the first time counts. */

@@ -23,8 +23,8 @@ export async function startInOwnNamespace(
   socket: number,
   env: NodeJS.ProcessEnv,
 ): Promise<HelperChild> {
-  const { username, uid, gid } = userInfo();
-  const names = [username, String(uid)];
+  const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  const names = [loginName(), String(uid)].filter((name) => name !== null);
   const uids = subordinateIds(readOrEmpty("/etc/subuid"), names);
   const gids = subordinateIds(readOrEmpty("/etc/subgid"), names);
   const marked = { ...env, [HELPER_VARIABLE]: "1" };
@@ -46,8 +46,18 @@ export async function startInOwnNamespace(
     return child;
   } catch (error) {
     gate.destroy();
-    child.process.kill("SIGKILL");
+    child.kill();
     await child.ended;
+    throw error;
+  }
+}
+
+/** null: nobody in the user database has this uid, as happens in containers. */
+function loginName(): string | null {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_SYSTEM_ERROR") return null;
     throw error;
   }
 }

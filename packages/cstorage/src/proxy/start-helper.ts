@@ -67,7 +67,7 @@ async function tryWay(
   } finally {
     closeSync(inheritable);
   }
-  const helper = supervise(new HelperConnection(socket, () => child.ended), child);
+  const helper = supervise(new HelperConnection(socket, () => howItEnded(child)), child);
   const timeout = AbortSignal.timeout(FIRST_ANSWER_MS);
   try {
     await firstAnswer(greet(helper.connection), signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
@@ -78,6 +78,17 @@ async function tryWay(
     if (timeout.aborted) return { reason: `no answer within ${FIRST_ANSWER_MS / 1000} s` };
     if (error instanceof CstorageError && error.code === "HELPER_PROTOCOL") return { reason: error.message };
     throw error;
+  }
+}
+
+/** A helper may end the connection and still run on, which shall keep nobody waiting. */
+async function howItEnded(child: HelperChild): Promise<string> {
+  const waited = new AbortController();
+  const late = sleep(END_MS, "it still runs", { signal: waited.signal }).catch(() => "it still runs");
+  try {
+    return await Promise.race([child.ended, late]);
+  } finally {
+    waited.abort();
   }
 }
 
@@ -103,7 +114,7 @@ function supervise(connection: HelperConnection, child: HelperChild): Helper {
     waited.abort();
     if (how !== "late") return;
     connection.disconnect();
-    child.process.kill("SIGKILL");
+    child.kill();
     await gone;
   };
   return { connection, stop };

@@ -115,6 +115,19 @@ test.each(faults)("%s: a protocol error, and nothing stays open", async (_, answ
   expect(await readAgainst(answer)).toMatchObject({ name: "CstorageError", code: "HELPER_PROTOCOL" });
 });
 
+test("more runs than the window allows: a protocol error, and nothing stays open", async () => {
+  const opening = proxiedLayer(connection, FACTS).open();
+  const { id, params } = await asked();
+  await theirs.send(encodeRpc({ kind: "notification", method: "stream.start", params: { stream: id } }));
+  const content = await opening;
+  const empty = encodeRun({ chunks: [{ inline: Buffer.from("1") }], firstFile: 0, files: [] });
+  for (let i = 0; i <= (params.window as number); i++) await theirs.send(encodeRpc(run(id, i), empty));
+  // Nothing has been read by now; the pull ends the connection by itself.
+  expect(await messages.next()).toMatchObject({ done: true });
+  await expect(content.batches().next()).rejects.toMatchObject({ code: "HELPER_PROTOCOL" });
+  await content.close();
+});
+
 test("how the helper ended is told", async () => {
   const error = await readAgainst(async () => theirs.close());
   expect(error).toMatchObject({ details: { helper: "signal SIGKILL" } });
