@@ -20,7 +20,7 @@ sys.exit(os.waitstatus_to_exitcode(status) & 255)
  * @returns seconds of wall clock, seconds of user and system CPU, peak resident bytes, and its standard output
  * @throws Error with what it wrote on stderr if its status is not 0
  */
-export function measure(command, args, env) {
+export function measure(command, args, env = process.env) {
   const result = spawnSync("python3", ["-c", WRAPPER, command, ...args], {
     env,
     encoding: "utf8",

@@ -14,12 +14,8 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { register } from "node:module";
 import { join } from "node:path";
-
-// The test support is TypeScript, which Node before 22.18 does not run by itself.
-register("./typescript-hook.mjs", import.meta.url);
-const { writeBigLayer } = await import("../tests/support/big-tree.ts");
+import { writeBigLayer } from "./test-support.mjs";
 
 const FILES = 20_000;
 const SHARES = [0.6, 0.3, 0.1];
@@ -32,7 +28,7 @@ const TAR = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtim
  * @returns path of the layout
  */
 export function ociImage(dir, text) {
-  const layout = join(dir, text ? "text" : "noise");
+  const layout = join(dir, text ? "layout-text" : "layout-noise");
   if (existsSync(layout)) return layout;
   process.stderr.write(`making ${layout}, ${FILES} files\n`);
   const work = mkdtempSync(join(dir, "making-"));
@@ -50,7 +46,8 @@ export function ociImage(dir, text) {
     config: put(blobs, "application/vnd.oci.image.config.v1+json", config),
     layers: layers.map(({ blob }) => blob),
   };
-  const index = { schemaVersion: 2, manifests: [put(blobs, manifest.mediaType, manifest)] };
+  const named = { "org.opencontainers.image.ref.name": "latest" };
+  const index = { schemaVersion: 2, manifests: [{ ...put(blobs, manifest.mediaType, manifest), annotations: named }] };
   writeFileSync(join(work, "layout/index.json"), JSON.stringify(index));
   writeFileSync(join(work, "layout/oci-layout"), '{"imageLayoutVersion":"1.0.0"}');
   renameSync(join(work, "layout"), layout);
