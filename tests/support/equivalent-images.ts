@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { linkSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { content } from "./big-tree.ts";
-import { gzipMembers, gzipped, plain, tarOf, zstdFrames } from "./made-layers.ts";
 import type { MadeLayer } from "./layout-builder.ts";
+import { gzipMembers, gzipped, plain, tarOf, zstdFrames } from "./made-layers.ts";
 import { run } from "./run.ts";
 import { writeSmallLayer } from "./small-tree.ts";
 
@@ -204,7 +204,10 @@ function formats(): MadeLayer[] {
     write(root, "usr/a", 100);
     linkSync(join(root, "usr/a"), join(root, "usr/b"));
   };
-  const within = (dir: string, writer: LayerWriter): LayerWriter => (root) => writer(join(root, "usr", dir));
+  const within =
+    (dir: string, writer: LayerWriter): LayerWriter =>
+    (root) =>
+      writer(join(root, "usr", dir));
   return [
     plain(tarOf(short, { format: "ustar" })),
     plain(tarOf(within("gnu", writeLongNames), { format: "gnu" })),

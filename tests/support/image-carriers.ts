@@ -16,7 +16,7 @@ export interface MadeImage {
   /** Its name in the store. */
   readonly name: string;
   /** `DIR:TAG` of an OCI layout that umoci can read. */
-  readonly readable: string;
+  readable(): string;
   /** Brings the image to the transport, with skopeo unless it is there; returns the reference. */
   by(transport: Transport): string;
 }
@@ -34,7 +34,7 @@ export function makeImage(recipe: ImageRecipe, dir: string, store: TestStore, re
     dir: `dir:${dir}/dir`,
     docker: `docker://${registry.host}/${slug}:latest`,
   };
-  const origin: Transport = "build" in recipe ? "containers-storage" : "oci";
+  const origin = originOf(recipe);
   if ("build" in recipe) {
     buildImage(store, name, recipe.build, { ownTimes: true, format: recipe.format ?? "oci" });
   } else {
@@ -44,18 +44,24 @@ export function makeImage(recipe: ImageRecipe, dir: string, store: TestStore, re
     const plain = layers.map(({ tar, mediaType }) => ({ tar, blob: tar, mediaType: mediaType.replace(/\+.*/, "") }));
     writeLayout(join(dir, "uncompressed"), plain);
   }
+  const by = (transport: Transport): string => {
+    if (transport !== origin) skopeoCopy(registry, references[origin], references[transport]);
+    return references[transport];
+  };
   return {
     name,
-    readable: join(dir, "build" in recipe ? "oci:latest" : "uncompressed:latest"),
-    by: (transport) => {
-      if (transport !== origin) skopeoCopy(registry, references[origin], references[transport]);
-      return references[transport];
-    },
+    readable: () => (origin === "oci" ? join(dir, "uncompressed:latest") : by("oci").slice("oci:".length)),
+    by,
   };
 }
 
+/** Where an image is when it is made. */
+export function originOf(recipe: ImageRecipe): Transport {
+  return "build" in recipe ? "containers-storage" : "oci";
+}
+
 /** Copies an image into a layout, an archive, a store, or the registry. */
-export function skopeoCopy(registry: TestRegistry, from: string, to: string): void {
+function skopeoCopy(registry: TestRegistry, from: string, to: string): void {
   const trust = registry.caFile === null ? ["--dest-tls-verify=false"] : [];
   const env = { ...process.env, ...registry.env() };
   run("skopeo", ["--insecure-policy", "copy", "--quiet", ...trust, from, to], { env });

@@ -23,7 +23,16 @@ export function tarOf(write: (root: string) => void, options: TarOptions = {}): 
     // GNU tar leaves attributes out of formats that have none.
     const attributes = format === "posix" ? ["--xattrs", "--xattrs-include=*"] : [];
     const which = names === undefined ? ["--sort=name", "."] : ["--no-recursion", ...names];
-    const made = runBytes("tar", [`--format=${format}`, "--numeric-owner", ...attributes, "-C", root, "-cf", "-", ...which]);
+    const made = runBytes("tar", [
+      `--format=${format}`,
+      "--numeric-owner",
+      ...attributes,
+      "-C",
+      root,
+      "-cf",
+      "-",
+      ...which,
+    ]);
     return without.length === 0 ? made : runBytes("tar", ["--delete", "-f", "-", ...without], { input: made });
   } finally {
     rmSync(root, { recursive: true });
@@ -54,7 +63,9 @@ export function gzipMembers(tar: Buffer): MadeLayer {
  */
 export function zstdFrames(tar: Buffer): MadeLayer {
   const frames = pieces(tar, 7_000).flatMap((piece, index) => [
-    runBytes("zstd", ["-q", "-c", `-${1 + (index % 3) * 9}`, index % 2 === 0 ? "--check" : "--no-check"], { input: piece }),
+    runBytes("zstd", ["-q", "-c", `-${1 + (index % 3) * 9}`, index % 2 === 0 ? "--check" : "--no-check"], {
+      input: piece,
+    }),
     ...(index % 4 === 1 ? [skippable(Buffer.from("between"))] : []),
   ]);
   const blob = Buffer.concat([...frames, skippable(tar.subarray(0, 900)), skippable(FOOTER)]);
