@@ -30,6 +30,8 @@ export type Capability =
   | "fuse"
   | "buildah"
   | "skopeo"
+  | "umoci"
+  | "zstd"
   | "docker-registry"
   | "filefrag"
   | "cfsctl";
@@ -50,6 +52,8 @@ const PROBES: Record<Capability, () => string | null> = {
   fuse: () => runnable("fuse-overlayfs") ?? fuseForAll(),
   buildah: () => runnable("buildah"),
   skopeo: () => runnable("skopeo"),
+  umoci: () => runnable("umoci"),
+  zstd: () => runnable("zstd"),
   "docker-registry": () => runnable("docker-registry") ?? (succeeds("openssl", ["version"]) ? null : "no openssl"),
   filefrag: () => (succeeds("filefrag", ["-V"]) ? null : "filefrag (e2fsprogs) is not installed"),
   cfsctl: () => (succeeds(process.execPath, [CFSCTL_PATH, "--version"]) ? null : "cfsctl is not built (pnpm build)"),

@@ -41,6 +41,8 @@ export function buildBigImage(
 export interface BuildImageOptions {
   /** Keep the times of the files, as buildah does by itself; default false. */
   readonly ownTimes?: boolean;
+  /** Form of manifest and config; default OCI's. */
+  readonly format?: "oci" | "docker";
 }
 
 /** Builds an image whose layers are what the writers leave in the mounted root directory, one commit each. */
@@ -52,13 +54,14 @@ export function buildImage(
 ): string {
   // Fixed times make equal trees equal images.
   const times = options.ownTimes ? [] : ["--timestamp", TIMESTAMP];
+  const format = ["--format", options.format ?? "oci"];
   let base = "scratch";
   layers.forEach((write, index) => {
     const container = store.buildah("from", base);
     write(store.buildah("mount", container));
     store.buildah("umount", container);
     const target = index === layers.length - 1 ? [name] : [];
-    base = store.buildah("commit", "--quiet", ...times, "--rm", container, ...target);
+    base = store.buildah("commit", "--quiet", ...format, ...times, "--rm", container, ...target);
   });
   return store.reference(name);
 }
