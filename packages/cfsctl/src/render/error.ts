@@ -5,6 +5,9 @@ interface Coded {
   readonly hint?: unknown;
 }
 
+/** Characters of a message, far above any but one with text from elsewhere. */
+const SHOWN_CHARS = 8192;
+
 /** What to do about errors of the kernel, which bring no hint of their own (docs/errors.md). */
 const KERNEL_HINTS: ReadonlyMap<unknown, string> = new Map([
   ["EACCES", "run as the owner of the repository"],
@@ -24,7 +27,7 @@ const KERNEL_HINTS: ReadonlyMap<unknown, string> = new Map([
 export function formatError(error: unknown): string {
   const { code, hint = KERNEL_HINTS.get(code) } = (error ?? {}) as Coded;
   const lines = [`Error: ${message(error)}${typeof code === "string" ? ` [${code}]` : ""}`];
-  if (typeof hint === "string") lines.push(`Hint: ${printable(hint)}`);
+  if (typeof hint === "string") lines.push(`Hint: ${shown(hint)}`);
   const causes = causesOf(error);
   if (causes.length > 0) lines.push("", "Caused by:");
   causes.forEach((text, i) => {
@@ -34,7 +37,12 @@ export function formatError(error: unknown): string {
 }
 
 function message(error: unknown): string {
-  return printable(error instanceof Error ? error.message : String(error));
+  return shown(error instanceof Error ? error.message : String(error));
+}
+
+/** What an image says of itself may be repeated, and may be megabytes. */
+function shown(text: string): string {
+  return printable(text.length > SHOWN_CHARS ? `${text.slice(0, SHOWN_CHARS)}…` : text);
 }
 
 /** Messages of the causes; one that only repeats the error before it is left out. */

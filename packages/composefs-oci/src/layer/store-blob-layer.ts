@@ -73,7 +73,9 @@ export async function storeSourceLayer(
 
 /** Codes of errors after which there is nothing left to read. */
 function isOfSource({ code }: OciError): boolean {
-  return code === "BLOB_DIGEST_MISMATCH" || code === "SOURCE_NOT_FOUND" || code === "TRANSPORT";
+  return (
+    code === "BLOB_DIGEST_MISMATCH" || code === "SOURCE_NOT_FOUND" || code === "SOURCE_INVALID" || code === "TRANSPORT"
+  );
 }
 
 /** What the error of a tar means, given what the blob is said to be. */

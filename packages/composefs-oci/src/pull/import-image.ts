@@ -35,6 +35,12 @@ export interface PullResult {
   readonly stats: ImportStats;
 }
 
+/**
+ * Most layers of a container image; podman and docker take far fewer. A manifest can name a layer a hundred thousand times,
+ * and each time it is applied anew.
+ */
+const MAX_LAYERS = 1000;
+
 /** A distinct layer of the image and where it stands. */
 interface PlannedImport {
   readonly diffId: OciDigest;
@@ -107,6 +113,13 @@ function checkConfig(config: Uint8Array, expected: OciDigest): void {
 }
 
 function checkLayers(source: ImageSource, manifest: Manifest): void {
+  if (manifest.kind === "container" && manifest.layers.length > MAX_LAYERS) {
+    throw new OciError(
+      "MANIFEST_UNSUPPORTED",
+      `the image has ${manifest.layers.length} layers, at most ${MAX_LAYERS} are taken`,
+      { details: { layers: manifest.layers.length, limit: MAX_LAYERS }, hint: "build the image with fewer layers" },
+    );
+  }
   const expected =
     manifest.kind === "container" ? parseConfig(source.config).diffIds : manifest.layers.map(({ digest }) => digest);
   if (expected.length !== manifest.layers.length) {

@@ -9,15 +9,21 @@ const PIECE_BYTES = 1024 * 1024;
 export async function openRegular(path: string): Promise<FileHandle | null> {
   let file: FileHandle;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ENOTDIR") return null;
+    // A socket, a device that is not there, links that lead to themselves.
+    if (code === "ENXIO" || code === "ENODEV" || code === "ELOOP") throw notRegular(path, error);
     throw error;
   }
   if ((await file.stat()).isFile()) return file;
   await file.close();
-  throw new OciError("SOURCE_INVALID", `${path} is no regular file`, { details: { path } });
+  throw notRegular(path);
+}
+
+function notRegular(path: string, cause?: unknown): OciError {
+  return new OciError("SOURCE_INVALID", `${path} is no regular file`, { details: { path }, cause });
 }
 
 /**

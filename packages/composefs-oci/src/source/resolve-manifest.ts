@@ -21,6 +21,9 @@ export interface ResolveOptions extends AccessOptions {
 /** Platforms that an error lists. */
 const SHOWN_PLATFORMS = 10;
 
+/** Names that may stand in a command line that is proposed. */
+const PLATFORM = /^[a-z0-9]+\/[a-z0-9_]+(?:\/[a-z0-9.]+)?$/;
+
 /** What was passed over, for the error. */
 interface Rejects {
   readonly platforms: Set<string>;
@@ -84,10 +87,10 @@ function notFound(wanted: Platform, { platforms, mediaTypes, nested }: Rejects):
     });
   }
   const there = platforms.size === 0 ? "it lists no manifest" : `there are: ${shown(platforms)}`;
-  const [first] = platforms;
+  const [first = ""] = platforms;
   return new OciError("SOURCE_NOT_FOUND", `no image for the platform ${details.platform}; ${there}`, {
     details,
-    hint: first?.includes("/") ? `choose one, as by \`--platform ${first}\`` : "look at what the source has",
+    hint: PLATFORM.test(first) ? `choose one, as by \`--platform ${first}\`` : "look at what the source has",
   });
 }
 

@@ -3,7 +3,9 @@ export type ByteSet = Uint8Array;
 
 /** A set of the bytes that `has` takes. */
 export function byteSet(has: (byte: number) => boolean): ByteSet {
-  return Uint8Array.from({ length: 256 }, (_, byte) => (has(byte) ? 1 : 0));
+  const set = new Uint8Array(256);
+  for (let byte = 0; byte < 256; byte++) if (has(byte)) set[byte] = 1;
+  return set;
 }
 
 /** The set of one byte; always the same object, since policies are made of such sets by the ten thousands. */

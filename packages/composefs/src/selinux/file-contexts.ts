@@ -25,11 +25,12 @@ const TYPES: ReadonlySet<string> = new Set(["--", "-d", "-l", "-c", "-b", "-p", 
  * @throws ComposefsError `SELINUX_POLICY_INVALID`
  * @see oci.md §6.1
  */
-export function parseFileContexts(bytes: Uint8Array, path: string): FileRule[] {
-  return policyLines(bytes, path).map(({ number: line, words: [regex = "", ...rest] }) => {
+export function* parseFileContexts(bytes: Uint8Array, path: string): Generator<FileRule, void, undefined> {
+  for (const { number: line, words } of policyLines(bytes, path)) {
+    const [regex = "", ...rest] = words;
     const typed = rest[0]?.startsWith("-") ? rest.shift() : undefined;
     if (typed !== undefined && !TYPES.has(typed)) {
-      throw invalidPolicy(path, line, `unknown type '${typed}', expected one of ${[...TYPES].join(" ")}`);
+      throw invalidPolicy(path, line, `unknown type '${typed.slice(0, 40)}', expected one of ${[...TYPES].join(" ")}`);
     }
     const [context, ...more] = rest;
     if (context === undefined || more.length > 0) {
@@ -40,8 +41,8 @@ export function parseFileContexts(bytes: Uint8Array, path: string): FileRule[] {
       );
     }
     const type = typed === undefined ? null : (typed.slice(1) as FileType);
-    return { path, line, regex, type, context: context === "<<none>>" ? null : context };
-  });
+    yield { path, line, regex, type, context: context === "<<none>>" ? null : context };
+  }
 }
 
 /** How a policy writes the kind of a leaf. */

@@ -11,7 +11,7 @@ import { literalPrefix, looksAround, Program } from "./program.ts";
 import { WorkLimit } from "./work-limit.ts";
 
 /** Greatest number of instructions of all patterns together. */
-const MAX_PROGRAM = 4_000_000;
+const MAX_PROGRAM = 2_000_000;
 
 /** A rule that {@link Automaton} cannot take. */
 interface LookRule {
@@ -76,10 +76,11 @@ function rulePattern({ regex, type }: FileRule): Pattern {
 }
 
 function patternError({ path, line, regex }: FileRule, error: PatternError): ComposefsError {
-  const shown = JSON.stringify(regex.length > 200 ? `${regex.slice(0, 200)}…` : regex);
+  const cut = regex.length > 200 ? `${regex.slice(0, 200)}…` : regex;
+  const shown = JSON.stringify(cut);
   if (!error.unsupported) return invalidPolicy(path, line, `${shown} is no regular expression: ${error.message}`);
   return new ComposefsError("SELINUX_UNSUPPORTED", `${path}, line ${line}: ${shown}: ${error.message}`, {
-    details: { path, line, regex },
+    details: { path, line, regex: cut },
     hint: "write the pattern without back references, atomic groups and the like",
   });
 }

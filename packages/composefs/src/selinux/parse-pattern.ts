@@ -1,7 +1,7 @@
 import { byteSet, complement, singleByte } from "./byte-set.ts";
 import { MAX_NESTING, parseClass } from "./parse-class.ts";
 import { parseEscape } from "./parse-escape.ts";
-import { EMPTY, type Pattern, PatternError, type Place } from "./pattern.ts";
+import { EMPTY, MAX_PATTERN_CHARS, type Pattern, PatternError, type Place } from "./pattern.ts";
 import { type Dialect, type Flags, literalByte, PatternCursor } from "./pattern-cursor.ts";
 
 const PLACES: Readonly<Record<string, Place>> = {
@@ -31,6 +31,7 @@ const DOT = { plain: complement(singleByte(0)), pcre: complement(singleByte(0x0a
  * @see oci.md §6.1
  */
 export function parsePattern(text: string): Pattern {
+  if (text.length > MAX_PATTERN_CHARS) throw new PatternError(`it has more than ${MAX_PATTERN_CHARS} characters`, true);
   try {
     return parseAs(text, "plain");
   } catch (error) {
@@ -48,6 +49,8 @@ class Parser {
   readonly #cursor: PatternCursor;
   readonly #names = new Set<string>();
   #depth = 0;
+  /** Quantifiers of quantified items: `a**`. */
+  #chained = 0;
 
   constructor(cursor: PatternCursor) {
     this.#cursor = cursor;
@@ -91,6 +94,7 @@ class Parser {
       if (item === undefined || (cursor.pcre && (repeated || item.kind === "assert"))) {
         throw cursor.error("nothing to repeat");
       }
+      if (repeated && ++this.#chained > MAX_NESTING) throw cursor.error("repetitions are nested too deep");
       // The order of preference does not matter to whether a whole path matches, unless nothing may be given back.
       if (!cursor.take("?") && cursor.pcre && cursor.at("+")) throw cursor.unsupported("a possessive quantifier");
       item = { kind: "repeat", item, ...quantifier };

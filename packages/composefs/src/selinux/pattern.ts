@@ -29,6 +29,9 @@ export const EMPTY: Pattern = { kind: "sequence", items: [] };
 /** Greatest number of instructions that one pattern may take, counted repetitions written out. */
 export const MAX_PATTERN_SIZE = 20_000;
 
+/** Greatest length of a pattern as it is written. */
+export const MAX_PATTERN_CHARS = 32_768;
+
 /** Why a pattern cannot be taken; `unsupported` when the reference would take it. */
 export class PatternError extends Error {
   readonly unsupported: boolean;

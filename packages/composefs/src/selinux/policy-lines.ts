@@ -12,16 +12,24 @@ export interface PolicyLine {
 const SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
 
 /**
- * The lines of a policy's file that are neither empty nor comments, in words.
+ * The lines of a policy's file that are neither empty nor comments, in words, one by one: there may be millions.
  *
  * @param path names the file in errors
  * @throws ComposefsError `SELINUX_POLICY_INVALID` it is not UTF-8
  */
-export function policyLines(bytes: Uint8Array, path: string): PolicyLine[] {
-  return utf8Text(bytes, path)
-    .split("\n")
-    .map((line, index) => ({ number: index + 1, words: line.split(SPACE).filter((word) => word !== "") }))
-    .filter(({ words: [first] }) => first !== undefined && !first.startsWith("#"));
+export function* policyLines(bytes: Uint8Array, path: string): Generator<PolicyLine, void, undefined> {
+  const text = utf8Text(bytes, path);
+  let start = 0;
+  for (let number = 1; start < text.length; number++) {
+    const newline = text.indexOf("\n", start);
+    const end = newline < 0 ? text.length : newline;
+    const words = text
+      .slice(start, end)
+      .split(SPACE)
+      .filter((word) => word !== "");
+    if (words[0] !== undefined && !words[0].startsWith("#")) yield { number, words };
+    start = end + 1;
+  }
 }
 
 /** The bytes of a policy's file as text. @throws ComposefsError `SELINUX_POLICY_INVALID` they are not UTF-8 */

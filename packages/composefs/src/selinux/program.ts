@@ -26,6 +26,8 @@ export class Program {
   readonly places: Place[] = [];
   readonly looks: Look[] = [];
   readonly #setIndex = new Map<ByteSet, number>();
+  /** The same by content: classes that are written alike are different objects. */
+  readonly #contentIndex = new Map<string, number>();
   #budget = 0;
 
   /** Adds a pattern that ends in a match of `rule`. Returns where it begins. @throws PatternError it is too large */
@@ -79,10 +81,14 @@ export class Program {
   }
 
   #indexOf(set: ByteSet): number {
-    let index = this.#setIndex.get(set);
+    const known = this.#setIndex.get(set);
+    if (known !== undefined) return known;
+    const content = Buffer.from(set.buffer, set.byteOffset, set.length).toString("latin1");
+    let index = this.#contentIndex.get(content);
     if (index === undefined) {
       index = this.sets.push(set) - 1;
       this.#setIndex.set(set, index);
+      this.#contentIndex.set(content, index);
     }
     return index;
   }

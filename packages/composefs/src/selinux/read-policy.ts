@@ -17,7 +17,9 @@ export type ReadObject = (id: ObjectId, path: string) => Promise<Uint8Array>;
 
 const DIRECTORY = "/etc/selinux";
 /** Longest file of a policy that is read; that of Fedora has half a megabyte. */
-const MAX_FILE_BYTES = 32 * 2 ** 20;
+const MAX_FILE_BYTES = 4 * 2 ** 20;
+/** Most rules of all files together; Fedora has 6,500. */
+const MAX_RULES = 200_000;
 const CONTEXTS = ["file_contexts", "file_contexts.local", "file_contexts.homedirs"];
 const SUBSTITUTIONS = ["file_contexts.subs", "file_contexts.subs_dist"];
 
@@ -43,8 +45,10 @@ export async function readPolicy(root: Directory, readObject: ReadObject): Promi
     if (bytes === null && name === CONTEXTS[0]) {
       throw invalidPolicy(path, undefined, `it does not exist, but ${DIRECTORY}/config names the policy '${type}'`);
     }
-    // One by one: there may be more rules than a call can have arguments.
-    if (bytes !== null) for (const rule of parseFileContexts(bytes, path)) rules.push(rule);
+    if (bytes === null) continue;
+    for (const rule of parseFileContexts(bytes, path)) {
+      if (rules.push(rule) > MAX_RULES) throw tooManyRules(path, rule.line);
+    }
   }
   const substitutions = new Map<ByteString, ByteString>();
   for (const name of SUBSTITUTIONS) {
@@ -54,6 +58,13 @@ export async function readPolicy(root: Directory, readObject: ReadObject): Promi
     for (const [alias, original] of parseSubstitutions(bytes, path)) substitutions.set(alias, original);
   }
   return { rules, substitutions };
+}
+
+function tooManyRules(path: string, line: number): ComposefsError {
+  return new ComposefsError("SELINUX_UNSUPPORTED", `${path}, line ${line}: more than ${MAX_RULES} rules`, {
+    details: { path, line, limit: MAX_RULES },
+    hint: "no policy needs so many: look what made the file",
+  });
 }
 
 /**
