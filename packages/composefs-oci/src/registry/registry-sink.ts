@@ -13,15 +13,8 @@ import { parseRegistryReference, type RegistryReference } from "./reference.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { DEFAULT_TIMING } from "./timing.ts";
 
-/**
- * Opens a repository of a registry for writing; nothing is asked of the registry yet. Mirrors and other locations of
- * `registries.conf` are for reading only, as in podman.
- *
- * @param reference `docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]`: the manifest gets the tag, without one it is known by
- *   its digest alone; a digest that is given must be the manifest's
- * @throws OciError `REF_INVALID`, `REGISTRY_CONFIG_INVALID`, `TRANSPORT` the registry is blocked
- */
-export async function openRegistrySink(reference: string, options: RegistryOptions = {}): Promise<BlobSink> {
+/** As `openRegistrySink`, which loads this. @throws as that */
+export async function registrySink(reference: string, options: RegistryOptions): Promise<BlobSink> {
   const parsed = parseRegistryReference(reference);
   const environment = registryEnvironment(options.environment);
   const timing = { ...DEFAULT_TIMING, ...options.timing };

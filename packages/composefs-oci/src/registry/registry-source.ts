@@ -13,15 +13,8 @@ import { readRegistryReferrers } from "./referrers.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { DEFAULT_TIMING } from "./timing.ts";
 
-/**
- * Opens an image in a registry for reading; nothing is asked of the registry yet. Mirrors of `registries.conf` are tried
- * in order, then the place itself; the first that has the image gives all of it.
- *
- * @param reference `docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]`
- * @throws OciError `REF_INVALID`, `REGISTRY_CONFIG_INVALID`, `TRANSPORT` the registry is blocked
- * @see oci.md §1.1
- */
-export async function openRegistrySource(reference: string, options: RegistryOptions = {}): Promise<BlobSource> {
+/** As `openRegistrySource`, which loads this. @throws as that */
+export async function registrySource(reference: string, options: RegistryOptions): Promise<BlobSource> {
   const parsed = parseRegistryReference(reference);
   const environment = registryEnvironment(options.environment);
   const timing = { ...DEFAULT_TIMING, ...options.timing };

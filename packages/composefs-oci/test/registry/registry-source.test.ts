@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OciError } from "../../src/errors.ts";
-import { openRegistrySource } from "../../src/registry/registry-source.ts";
+import { openRegistrySource } from "../../src/registry/open-registry.ts";
 import type { BlobSource } from "../../src/source/blob-source.ts";
 import {
   bodyOf,
