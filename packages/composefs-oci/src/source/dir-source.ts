@@ -1,9 +1,9 @@
 import { digestOf } from "../digest.ts";
 import { optionalStringField, parseJsonObject } from "../image/json-shape.ts";
 import type { Descriptor } from "../image/manifest.ts";
+import { DOCKER_SCHEMA_1, OCI_INDEX, OCI_MANIFEST } from "../media-types.ts";
 import type { AccessOptions, BlobSource, Candidate } from "./blob-source.ts";
 import { directoryFiles } from "./directory-files.ts";
-import { DOCKER_SCHEMA_1, OCI_INDEX, OCI_MANIFEST } from "./media-types.ts";
 import { readAll, readBlobFile } from "./read-all.ts";
 import { malformed, noSuchBlob } from "./source-errors.ts";
 

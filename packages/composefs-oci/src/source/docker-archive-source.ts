@@ -1,14 +1,14 @@
+import { CompressionError } from "../compression/compression-error.ts";
+import { decompress, sniffCompression } from "../compression/decompress.ts";
 import { digestOf, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
 import type { Descriptor } from "../image/manifest.ts";
-import { CompressionError } from "../layer/compression-error.ts";
-import { decompress, sniffCompression } from "../layer/decompress.ts";
+import { type Compression, OCI_CONFIG, OCI_MANIFEST, OCI_TAR } from "../media-types.ts";
 import { openArchive } from "./archive-files.ts";
 import type { AccessOptions, BlobSource } from "./blob-source.ts";
 import { chooseSavedImage, parseSavedImages, type SavedImage } from "./docker-save-list.ts";
 import type { FileContent, FileSet } from "./file-set.ts";
-import { type Compression, OCI_CONFIG, OCI_MANIFEST, OCI_TAR } from "./media-types.ts";
 import { readAll, readBlobFile } from "./read-all.ts";
 import { malformed, noSuchBlob, noSuchPath } from "./source-errors.ts";
 import { splitTag } from "./split-tag.ts";

@@ -15,11 +15,16 @@ export interface TaggedPath {
  * @see oci.md §1.3
  */
 export async function splitTag(text: string, first: "last-colon" | "first-colon"): Promise<TaggedPath> {
-  const last = text.lastIndexOf(":");
-  const ways = [cut(text, text.indexOf("/", last) < 0 ? last : -1), cut(text, text.indexOf(":"))];
+  const ways = [cutLastColon(text), cut(text, text.indexOf(":"))];
   if (first === "first-colon") ways.reverse();
   for (const way of ways) if (await exists(way.path)) return way;
   return ways[0] as TaggedPath;
+}
+
+/** Cuts at the last colon, unless a slash follows it. */
+export function cutLastColon(text: string): TaggedPath {
+  const colon = text.lastIndexOf(":");
+  return cut(text, text.includes("/", colon) ? -1 : colon);
 }
 
 function cut(text: string, colon: number): TaggedPath {

@@ -2,7 +2,7 @@ import { buffer } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 import { unzstd } from "@composefs/core";
 import { describe, expect, test } from "vitest";
-import { compress } from "../../src/sink/compress.ts";
+import { compress } from "../../src/compression/compress.ts";
 import { chunked, noise } from "../tar-builder.ts";
 
 const collect = (pieces: AsyncIterable<Uint8Array>): Promise<Buffer> => buffer(pieces);
