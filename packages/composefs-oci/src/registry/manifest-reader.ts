@@ -1,5 +1,5 @@
 import { digestOf, isDigest, type OciDigest } from "../digest.ts";
-import { OciError } from "../errors.ts";
+import { digestMismatch } from "../digest-mismatch.ts";
 import { readRegistryDocument } from "./document-reader.ts";
 import { ACCEPT_MANIFESTS, manifestType } from "./manifest-types.ts";
 import type { RegistryClient } from "./registry-client.ts";
@@ -30,10 +30,8 @@ export async function readRegistryManifest(
   if (expected === null || digest === expected) {
     return { mediaType: manifestType(headers["content-type"], bytes), digest, bytes };
   }
-  throw new OciError("BLOB_DIGEST_MISMATCH", `${client.name}: ${what}: its content has the digest ${digest}`, {
-    details: { expected, actual: digest },
-    hint: "the registry, or a proxy in front of it, gives other bytes than it should",
-  });
+  const hint = "the registry, or a proxy in front of it, gives other bytes than it should";
+  throw digestMismatch(`${client.name}: ${what}`, expected, digest, hint);
 }
 
 /** The digest in a `Docker-Content-Digest` header; null where it is none. */

@@ -1,4 +1,4 @@
-import { digestOf, type OciDigest } from "../digest.ts";
+import { digestAlgorithm, digestOf, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import type { BlobFacts, BlobSink } from "../sink/blob-sink.ts";
@@ -87,7 +87,8 @@ class RegistrySink implements BlobSink {
     });
     response.discard();
     const stated = statedDigest(response.headers["docker-content-digest"]);
-    if (stated !== null && sameAlgorithm(stated, digest)) this.#refuseOtherDigest(digest, stated, what);
+    if (stated === null || digestAlgorithm(stated) !== digestAlgorithm(digest)) return;
+    this.#refuseOtherDigest(digest, stated, what);
   }
 
   #refuseOtherDigest(expected: OciDigest, actual: OciDigest, what: string): void {
@@ -97,8 +98,4 @@ class RegistrySink implements BlobSink {
       hint: "push under a tag, or under the digest of this manifest",
     });
   }
-}
-
-function sameAlgorithm(a: OciDigest, b: OciDigest): boolean {
-  return a.slice(0, a.indexOf(":")) === b.slice(0, b.indexOf(":"));
 }

@@ -1,6 +1,6 @@
 import type { ObjectId, Repository } from "@composefs/core";
 import { type CompressionKind, compress } from "../compression/compress.ts";
-import { digestHash, type OciDigest } from "../digest.ts";
+import { digestHash, finishDigest, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import { checkDiffId } from "../layer/verify-stored-layer.ts";
@@ -84,5 +84,5 @@ async function* checked(content: AsyncIterable<Uint8Array>, diffId: OciDigest): 
     hash.update(bytes);
     yield bytes;
   }
-  checkDiffId(diffId, hash.digest("hex"));
+  checkDiffId(diffId, finishDigest(hash, diffId));
 }

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { OciError } from "../errors.ts";
+import { isAbsent } from "../is-absent.ts";
 import type { AccessOptions } from "./blob-source.ts";
 
 const PIECE_BYTES = 1024 * 1024;
@@ -11,8 +12,7 @@ export async function openRegular(path: string): Promise<FileHandle | null> {
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    if (isAbsent(error)) return null;
     throw error;
   }
   if ((await file.stat()).isFile()) return file;

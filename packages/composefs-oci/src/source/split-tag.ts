@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { isAbsent } from "../is-absent.ts";
 
 /** A place on disk and what is wanted of it. */
 export interface TaggedPath {
@@ -36,8 +37,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return false;
+    if (isAbsent(error) || (error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return false;
     throw error;
   }
 }
