@@ -17,7 +17,7 @@ const LABEL = "security.selinux" as ByteString;
  *   cannot be taken, or matching takes too long; errors of `readObject`
  */
 export async function labelBootTree(root: Directory, readObject: ReadObject): Promise<void> {
-  // Loaded when a tree is to be labelled: a sixth of this package's modules is about policies.
+  // Loaded when a tree is to be labelled: all that is about policies is of no use before.
   const { readPolicy } = await import("./read-policy.ts");
   const policy = await readPolicy(root, readObject);
   if (policy === null) {

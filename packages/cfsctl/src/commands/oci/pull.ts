@@ -2,7 +2,7 @@ import type { Platform, PullResult } from "@composefs/oci";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
-import { valueOption } from "../../options.ts";
+import { compatWhiteoutsOption, valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { formatStatistics } from "../../render/statistics.ts";
 import { withRepository } from "../../repository.ts";
@@ -58,7 +58,7 @@ export function addOciPull(parent: Command, context: Context): void {
         "zerocopy",
       ]).hideHelp(),
     )
-    .option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer")
+    .addOption(compatWhiteoutsOption())
     .option("--bootable", "make the image to boot as well: /boot and /sysroot empty, SELinux labels set")
     .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing");
   addProgressOptions(command).action((image: string, name: string | undefined, options: PullArguments) =>
