@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Directory, ScanOptions, XattrMode } from "@composefs/core";
 import type { Command } from "commander";
-import { valueOption } from "./options.ts";
+import { xattrsOption } from "./options.ts";
 
 /** Options of the commands that read a directory (cli.md §1.3). */
 export interface FilesystemArguments {
@@ -21,12 +21,7 @@ export function addFilesystemOptions(command: Command): Command {
   return addPropagateOption(
     command
       .option("--bootable", "prepare it for booting: /boot and /sysroot are empty, SELinux labels set")
-      .addOption(
-        valueOption("--xattrs <which>", "xattrs to keep (default: allowlist-only)", [
-          "allowlist-only",
-          "keep-user-xattrs",
-        ]),
-      ),
+      .addOption(xattrsOption()),
   );
 }
 

@@ -1,81 +1,13 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { addCat } from "./commands/cat.ts";
-import { addComputeId } from "./commands/compute-id.ts";
-import { addComputeKarg } from "./commands/compute-karg.ts";
-import { addCreateDumpfile } from "./commands/create-dumpfile.ts";
-import { addCreateImage } from "./commands/create-image.ts";
-import { addDumpFiles } from "./commands/dump-files.ts";
-import { addFsck } from "./commands/fsck.ts";
-import { addGc } from "./commands/gc.ts";
-import { addImageObjects } from "./commands/image-objects.ts";
-import { addImages } from "./commands/images.ts";
-import { addImportImage } from "./commands/import-image.ts";
-import { addInit } from "./commands/init.ts";
-import { addMount } from "./commands/mount.ts";
+import { loadCommands } from "./commands/load-commands.ts";
 import { type ChosenProgram, chosenProgram } from "./commands/multicall/programs.ts";
-import { addOciComputeId } from "./commands/oci/compute-id.ts";
-import { addOciCopy } from "./commands/oci/copy.ts";
-import { addOciDump } from "./commands/oci/dump.ts";
-import { addOciExport } from "./commands/oci/export.ts";
-import { addOciFsck } from "./commands/oci/fsck.ts";
-import { addOciImages } from "./commands/oci/images.ts";
-import { addOciImportLayer } from "./commands/oci/import-layer.ts";
-import { addOciInspect } from "./commands/oci/inspect.ts";
-import { addOciLayer } from "./commands/oci/layer.ts";
-import { addOciLinkedErofsImages } from "./commands/oci/linked-erofs-images.ts";
-import { addOciMount } from "./commands/oci/mount.ts";
-import { addOciPrepareBoot } from "./commands/oci/prepare-boot.ts";
-import { addOciPull } from "./commands/oci/pull.ts";
-import { addOciPush } from "./commands/oci/push.ts";
-import { addOciRm } from "./commands/oci/rm.ts";
-import { addOciTag } from "./commands/oci/tag.ts";
-import { addOciUntag } from "./commands/oci/untag.ts";
-import { addStreams } from "./commands/streams.ts";
-import { addTransaction } from "./commands/transaction.ts";
-import type { CommandBuilder, Context } from "./context.ts";
+import type { Context } from "./context.ts";
 import { type Io, Output, StdoutClosed } from "./io.ts";
 import { type GlobalOptions, globalOptions } from "./options.ts";
 import { formatError } from "./render/error.ts";
 import { printable } from "./render/printable.ts";
 import { UsageError } from "./usage-error.ts";
-
-const COMMANDS: readonly CommandBuilder[] = [
-  addInit,
-  addTransaction,
-  addCat,
-  addGc,
-  addFsck,
-  addImportImage,
-  addImages,
-  addMount,
-  addCreateImage,
-  addComputeId,
-  addComputeKarg,
-  addCreateDumpfile,
-  addImageObjects,
-  addDumpFiles,
-  addStreams,
-];
-const OCI_COMMANDS: readonly CommandBuilder[] = [
-  addOciPull,
-  addOciCopy,
-  addOciExport,
-  addOciPush,
-  addOciPrepareBoot,
-  addOciImages,
-  addOciInspect,
-  addOciTag,
-  addOciUntag,
-  addOciRm,
-  addOciLayer,
-  addOciImportLayer,
-  addOciDump,
-  addOciComputeId,
-  addOciMount,
-  addOciLinkedErofsImages,
-  addOciFsck,
-];
 
 /** Exit statuses. */
 const OK = 0;
@@ -96,8 +28,8 @@ export async function runCli(argv: readonly string[], io: Io = process, script =
   // nobody can hear are no reason to fail; the exit status tells how it went.
   io.stderr.on("error", () => undefined);
   const other = chosenProgram(argv, script);
-  const program = other === null ? createProgram(io, output) : createOtherProgram(other, io, output);
   try {
+    const program = await (other === null ? createProgram(argv, io, output) : createOtherProgram(other, io, output));
     await parse(program, other?.argv ?? argv);
     await output.flush();
     return OK;
@@ -122,20 +54,20 @@ async function parse(program: Command, argv: readonly string[]): Promise<void> {
   }
 }
 
-function createProgram(io: Io, output: Output): Command {
+/** The program with those of its commands that `argv` may mean. */
+async function createProgram(argv: readonly string[], io: Io, output: Output): Promise<Command> {
   const program = newProgram("cfsctl", io).description(
     "Works on composefs repositories: container and OS images as files named by their fs-verity digest.",
   );
   for (const option of globalOptions()) program.addOption(option);
   const context: Context = { ...pickIo(io), output, globals: () => program.opts<GlobalOptions>() };
-  for (const add of COMMANDS) add(program, context);
-  const oci = program.command("oci").description("work on OCI images");
-  for (const add of OCI_COMMANDS) add(oci, context);
+  for (const add of await loadCommands(argv)) add(program, context);
   return program;
 }
 
-function createOtherProgram({ name, build }: ChosenProgram, io: Io, output: Output): Command {
+async function createOtherProgram({ name, load }: ChosenProgram, io: Io, output: Output): Promise<Command> {
   const program = newProgram(name, io);
+  const build = await load();
   build(program, { ...pickIo(io), output, globals: () => ({ repo: false, upgrade: true }) });
   return program;
 }

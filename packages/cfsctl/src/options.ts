@@ -12,6 +12,19 @@ export function valueOption(flags: string, description: string, choices?: readon
   });
 }
 
+/** `--xattrs`, of the commands that make a file tree. */
+export function xattrsOption(): Option {
+  return valueOption("--xattrs <which>", "xattrs to keep (default: allowlist-only)", [
+    "allowlist-only",
+    "keep-user-xattrs",
+  ]);
+}
+
+/** `--compat-whiteouts`, of the commands that apply layers. */
+export function compatWhiteoutsOption(): Option {
+  return new Option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer");
+}
+
 /** Options before the first subcommand (cli.md §1.2). */
 export interface GlobalOptions {
   /** A path, or false for --no-repo. */

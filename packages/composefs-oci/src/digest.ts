@@ -43,13 +43,28 @@ export function isDigest(text: string): text is OciDigest {
   }
 }
 
+/** Name of a digest's algorithm. */
+export function digestAlgorithm(digest: OciDigest): string {
+  return digest.slice(0, digest.indexOf(":"));
+}
+
+/** Hex digits of a digest. */
+export function digestHex(digest: OciDigest): string {
+  return digest.slice(digest.indexOf(":") + 1);
+}
+
 /** Starts a hash of the algorithm of `digest`. */
 export function digestHash(digest: OciDigest): Hash {
-  return createHash(digest.slice(0, digest.indexOf(":")));
+  return createHash(digestAlgorithm(digest));
+}
+
+/** Ends a hash that {@link digestHash} started for `like`. */
+export function finishDigest(hash: Hash, like: OciDigest): OciDigest {
+  return `${digestAlgorithm(like)}:${hash.digest("hex")}` as OciDigest;
 }
 
 /** Digest of `bytes` by the algorithm of `like`, sha256 by default. */
 export function digestOf(bytes: Uint8Array, like?: OciDigest): OciDigest {
-  const algorithm = like === undefined ? "sha256" : like.slice(0, like.indexOf(":"));
+  const algorithm = like === undefined ? "sha256" : digestAlgorithm(like);
   return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}` as OciDigest;
 }

@@ -34,9 +34,8 @@ export { type ImportImageOptions, importImage, type PullResult } from "./pull/im
 export { type PullOptions, pull } from "./pull/pull.ts";
 export type { SourcePullOptions } from "./pull/source-pull.ts";
 export type { StoreSourceOptions } from "./pull/store-source.ts";
+export { openRegistrySink, openRegistrySource } from "./registry/open-registry.ts";
 export type { RegistryOptions } from "./registry/options.ts";
-export { openRegistrySink } from "./registry/registry-sink.ts";
-export { openRegistrySource } from "./registry/registry-source.ts";
 export type { BlobFacts, BlobSink } from "./sink/blob-sink.ts";
 export type { BlobTally } from "./sink/export-blobs.ts";
 export { type ExportOptions, type ExportResult, exportImage } from "./sink/export-image.ts";

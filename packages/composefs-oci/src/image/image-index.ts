@@ -1,4 +1,3 @@
-import { parseDigest } from "../digest.ts";
 import type { Candidate, Platform } from "../source/blob-source.ts";
 import {
   asObject,
@@ -7,9 +6,9 @@ import {
   optionalObjectField,
   optionalStringField,
   parseJsonObject,
-  sizeField,
   stringField,
 } from "./json-shape.ts";
+import { parseDescriptor } from "./manifest.ts";
 
 /** A manifest or index that an index lists. */
 export interface IndexEntry extends Candidate {
@@ -17,7 +16,8 @@ export interface IndexEntry extends Candidate {
   readonly refName: string | null;
 }
 
-const REF_NAME = "org.opencontainers.image.ref.name";
+/** Annotation that holds the tag of an entry. */
+export const REF_NAME = "org.opencontainers.image.ref.name";
 
 /**
  * Parses the bytes of an index, or of Docker's manifest list.
@@ -34,9 +34,7 @@ function parseEntry(entry: JsonObject): IndexEntry {
   const platform = optionalObjectField(entry, "platform");
   const annotations = optionalObjectField(entry, "annotations");
   return {
-    mediaType: stringField(entry, "mediaType"),
-    digest: parseDigest(stringField(entry, "digest"), `${entry.place}.digest`),
-    size: sizeField(entry, "size"),
+    ...parseDescriptor(entry),
     platform: platform === null ? null : parsePlatform(platform),
     refName: annotations === null ? null : optionalStringField(annotations, REF_NAME),
   };

@@ -1,5 +1,6 @@
 import { ComposefsError, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
 import { digestOf, type OciDigest } from "../digest.ts";
+import { digestMismatch } from "../digest-mismatch.ts";
 import { OciError } from "../errors.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 
@@ -54,10 +55,7 @@ export async function readJsonStream(
   const bytes = Buffer.concat(pieces);
   const actual = digestOf(bytes, digest);
   if (actual === digest) return bytes;
-  throw new OciError("BLOB_DIGEST_MISMATCH", `${kind} ${digest}: its content has the digest ${actual}`, {
-    details: { expected: digest, actual, stream: contentId(kind, digest) },
-    hint: "pull the image again",
-  });
+  throw digestMismatch(`${kind} ${digest}`, digest, actual, "pull the image again");
 }
 
 /** The stream, when it is there and whole; a damaged one counts as absent, so that a pull repairs it. */

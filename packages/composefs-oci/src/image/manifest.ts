@@ -1,5 +1,6 @@
 import { type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
+import { isContainerConfig } from "../media-types.ts";
 import {
   asObject,
   type JsonObject,
@@ -32,11 +33,6 @@ export interface Manifest {
   readonly artifactType: string | null;
 }
 
-const CONTAINER_CONFIG_TYPES: ReadonlySet<string> = new Set([
-  "application/vnd.oci.image.config.v1+json",
-  "application/vnd.docker.container.image.v1+json",
-]);
-
 /**
  * Parses the bytes of a manifest.
  *
@@ -49,7 +45,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   const config = parseDescriptor(objectField(manifest, "config"));
   const subject = optionalObjectField(manifest, "subject");
   return {
-    kind: CONTAINER_CONFIG_TYPES.has(config.mediaType) ? "container" : "artifact",
+    kind: isContainerConfig(config.mediaType) ? "container" : "artifact",
     config,
     layers: listField(manifest, "layers", (item, place) => parseDescriptor(asObject(item, place))),
     subject: subject === null ? null : parseDescriptor(subject),
@@ -75,7 +71,8 @@ function refuseOtherDocuments(manifest: JsonObject): void {
   });
 }
 
-function parseDescriptor(object: JsonObject): Descriptor {
+/** The three fields that every descriptor has. @throws OciError `MANIFEST_INVALID`, `DIGEST_INVALID` */
+export function parseDescriptor(object: JsonObject): Descriptor {
   return {
     mediaType: stringField(object, "mediaType"),
     digest: parseDigest(stringField(object, "digest"), `${object.place}.digest`),

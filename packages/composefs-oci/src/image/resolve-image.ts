@@ -1,5 +1,5 @@
 import { ComposefsError, isObjectId, type ObjectId, type Repository } from "@composefs/core";
-import { isDigest, type OciDigest } from "../digest.ts";
+import { digestHex, isDigest, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { configRefName, contentId, manifestDigestOf } from "../streams.ts";
 import { listTags, readTag, type Tag } from "./tags.ts";
@@ -58,8 +58,7 @@ function objectIdIn(text: string, { hash }: Repository): ObjectId | null {
 function byPrefix(repository: Repository, tags: readonly Tag[], text: string): OciDigest[] {
   const hex = text.replace(/^sha(256|384|512):/, "");
   if (hex.length < MIN_PREFIX_DIGITS || !/^[0-9a-f]+$/.test(hex)) return [];
-  const fits = (digest: OciDigest): boolean =>
-    (hex === text ? digest.slice(digest.indexOf(":") + 1) : digest).startsWith(text);
+  const fits = (digest: OciDigest): boolean => (hex === text ? digestHex(digest) : digest).startsWith(text);
   const tagged = new Set(tags.map(({ manifestDigest }) => manifestDigest).filter(fits));
   if (tagged.size > 0) return [...tagged];
   return repository

@@ -1,6 +1,6 @@
 import { type Repository, storedId } from "@composefs/core";
-import { digestHash, type OciDigest } from "../digest.ts";
-import { OciError } from "../errors.ts";
+import { digestHash, finishDigest, type OciDigest } from "../digest.ts";
+import { digestMismatch } from "../digest-mismatch.ts";
 import { countObject, emptyStats } from "../import-stats.ts";
 import { CONTENT_TYPE } from "../streams.ts";
 import { storing } from "./layer-errors.ts";
@@ -33,13 +33,8 @@ export async function storeBlobLayer(
         throw storing(subject, error);
       });
     }
-    const actual = hash.digest("hex");
-    if (!digest.endsWith(`:${actual}`)) {
-      throw new OciError("BLOB_DIGEST_MISMATCH", `blob ${digest}: its content has the digest ${actual}`, {
-        details: { expected: digest, actual },
-        hint: "get the image from its source again",
-      });
-    }
+    const actual = finishDigest(hash, digest);
+    if (actual !== digest) throw digestMismatch(subject, digest, actual);
     const outcome = await writer.finish();
     const object = storedId(outcome, subject);
     const stream = repository.createStream(CONTENT_TYPE.blob);

@@ -1,6 +1,6 @@
 import type { ObjectId, Repository } from "@composefs/core";
 import { TarParser } from "@composefs/tar-header";
-import { digestHash, type OciDigest } from "../digest.ts";
+import { digestHash, finishDigest, type OciDigest } from "../digest.ts";
 import { emptyStats, type ImportStats } from "../import-stats.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import { findLayer } from "./find-layer.ts";
@@ -101,7 +101,7 @@ export async function storeTarLayer(
   } finally {
     await splitter.close();
   }
-  if (hash !== null) checkDiffId(diffId, hash.digest("hex"));
+  if (hash !== null) checkDiffId(diffId, finishDigest(hash, diffId));
   const id = await repository.objects.put(stream.finish(), `splitstream of layer ${diffId}`);
   return { id, stats };
 }
@@ -117,6 +117,6 @@ async function checkTar(
     options.signal?.throwIfAborted();
     hash?.update(chunk);
   }
-  if (hash !== null) checkDiffId(diffId, hash.digest("hex"));
+  if (hash !== null) checkDiffId(diffId, finishDigest(hash, diffId));
   return present;
 }

@@ -1,13 +1,13 @@
 import type { Repository } from "@composefs/core";
+import { CompressionError } from "../compression/compression-error.ts";
+import { decompress, sniffCompression } from "../compression/decompress.ts";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
+import { type Compression, layerCompression } from "../media-types.ts";
 import type { BlobSource } from "../source/blob-source.ts";
-import { type Compression, layerCompression } from "../source/media-types.ts";
 import { VerifiedBlob } from "../source/verified-blob.ts";
 import { storeBlobLayer } from "./blob-layer.ts";
-import { CompressionError } from "./compression-error.ts";
-import { decompress, sniffCompression } from "./decompress.ts";
 import { storeTarLayer } from "./import-layer.ts";
 import type { StoredLayer } from "./store-layer.ts";
 

@@ -1,5 +1,5 @@
 import { parseSplitstream, type Repository } from "@composefs/core";
-import { digestHash, parseDigest } from "../digest.ts";
+import { digestHash, finishDigest, type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 
 /**
@@ -18,13 +18,11 @@ export async function verifyStoredLayer(
   const hash = digestHash(expected);
   const stream = parseSplitstream(file, repository.hash, `of layer ${diffId}`);
   for await (const bytes of repository.readStream(stream, options)) hash.update(bytes);
-  checkDiffId(expected, hash.digest("hex"));
+  checkDiffId(expected, finishDigest(hash, expected));
 }
 
-/** @throws OciError `DIFF_ID_MISMATCH` when `hex` is not the hex part of `expected` */
-export function checkDiffId(expected: string, hex: string): void {
-  const algorithm = expected.slice(0, expected.indexOf(":"));
-  const actual = `${algorithm}:${hex}`;
+/** @throws OciError `DIFF_ID_MISMATCH` when the tar's digest is another than expected */
+export function checkDiffId(expected: OciDigest, actual: OciDigest): void {
   if (actual === expected) return;
   throw new OciError("DIFF_ID_MISMATCH", `layer ${expected}: the tar's digest is ${actual}`, {
     details: { expected, actual },

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
 import pLimit from "p-limit";
 import { digestOf, type OciDigest } from "../digest.ts";
+import { digestMismatch } from "../digest-mismatch.ts";
 import { OciError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
 import { type FinalImage, type FinalizeOptions, finalizeImage, refuseArtifact } from "../image/finalize-image.ts";
@@ -105,11 +106,7 @@ export async function importImage(
 
 function checkConfig(config: Uint8Array, expected: OciDigest): void {
   const actual = digestOf(config, expected);
-  if (actual === expected) return;
-  throw new OciError("BLOB_DIGEST_MISMATCH", `config ${expected}: its content has the digest ${actual}`, {
-    details: { expected, actual },
-    hint: "get the image from its source again",
-  });
+  if (actual !== expected) throw digestMismatch(`config ${expected}`, expected, actual);
 }
 
 function checkLayers(source: ImageSource, manifest: Manifest): void {

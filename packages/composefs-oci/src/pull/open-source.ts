@@ -1,9 +1,5 @@
-import { openRegistrySource } from "../registry/registry-source.ts";
+import { openRegistrySource } from "../registry/open-registry.ts";
 import type { AccessOptions, BlobSource, Platform } from "../source/blob-source.ts";
-import { openDir } from "../source/dir-source.ts";
-import { openDockerArchive } from "../source/docker-archive-source.ts";
-import { openOciArchive, openOciDirectory } from "../source/oci-layout-source.ts";
-import { openThroughSkopeo } from "./skopeo-copy.ts";
 import type { TransportReference } from "./transport.ts";
 
 /** Settings of {@link openSource}. */
@@ -12,7 +8,7 @@ export interface OpenSourceOptions extends AccessOptions {
   readonly platform?: Platform | undefined;
 }
 
-/** Opens the place that a reference names. @throws OciError `TRANSPORT`, `SOURCE_NOT_FOUND`, `SOURCE_INVALID`; KernelError */
+/** Opens the place that a reference names, with the modules for it. @throws OciError `TRANSPORT`, `SOURCE_NOT_FOUND`, `SOURCE_INVALID`; KernelError */
 export async function openSource(
   reference: string,
   { transport, rest }: TransportReference,
@@ -20,13 +16,13 @@ export async function openSource(
 ): Promise<BlobSource> {
   switch (transport) {
     case "oci":
-      return openOciDirectory(reference, rest);
+      return (await import("../source/oci-layout-source.ts")).openOciDirectory(reference, rest);
     case "oci-archive":
-      return openOciArchive(reference, rest, options);
+      return (await import("../source/oci-layout-source.ts")).openOciArchive(reference, rest, options);
     case "docker-archive":
-      return openDockerArchive(reference, rest, options);
+      return (await import("../source/docker-archive-source.ts")).openDockerArchive(reference, rest, options);
     case "dir":
-      return openDir(reference, rest, options);
+      return (await import("../source/dir-source.ts")).openDir(reference, rest, options);
     case "docker":
     case "registry":
       return openRegistrySource(reference, { signal: options.signal });
@@ -35,6 +31,6 @@ export async function openSource(
     case "ostree":
     case "sif":
     case "tarball":
-      return openThroughSkopeo(reference, options);
+      return (await import("./skopeo-copy.ts")).openThroughSkopeo(reference, options);
   }
 }

@@ -1,9 +1,8 @@
 import type { Repository } from "@composefs/core";
 import { tagRef } from "../image/tag-name.ts";
 import { importImage, type PullResult } from "./import-image.ts";
-import { openSource } from "./open-source.ts";
-import { pullFromSource, type SourcePullOptions } from "./source-pull.ts";
-import { pullFromStore, type StoreSourceOptions } from "./store-source.ts";
+import type { SourcePullOptions } from "./source-pull.ts";
+import type { StoreSourceOptions } from "./store-source.ts";
 import { parseTransport } from "./transport.ts";
 
 /** Settings of {@link pull}. */
@@ -14,7 +13,10 @@ export interface PullOptions extends Omit<SourcePullOptions, "strictPlatform">, 
 
 /**
  * Pulls the image that `reference` (`TRANSPORT:NAME`) names into the repository. Transports: `containers-storage`,
- * `docker` and `registry`, `oci`, `oci-archive`, `docker-archive`, `dir`, and through skopeo `docker-daemon`, `ostree`, `sif`, `tarball`.
+ * `docker` and `registry`, `oci`, `oci-archive`, `docker-archive`, `dir`, and through skopeo `docker-daemon`, `ostree`,
+ * `sif`, `tarball`.
+ *
+ * Loads what the transport needs, and not the others.
  *
  * @param options `tag` as in {@link importImage}, that is none by default
  * @throws as {@link importImage} and {@link pullFromSource}; OciError `TRANSPORT`, `ZERO_COPY_IMPOSSIBLE`; CstorageError
@@ -25,8 +27,13 @@ export async function pull(repository: Repository, reference: string, options: P
   if (options.tag != null) tagRef(options.tag);
   options.onProgress?.({ type: "stage", stage: "resolve" });
   if (parsed.transport === "containers-storage" && !options.throughSkopeo) {
+    const { pullFromStore } = await import("./store-source.ts");
     return pullFromStore(repository, parsed.rest, options, (source) => importImage(repository, source, options));
   }
+  const [{ openSource }, { pullFromSource }] = await Promise.all([
+    import("./open-source.ts"),
+    import("./source-pull.ts"),
+  ]);
   const source = await openSource(reference, parsed, options);
   try {
     const strictPlatform = parsed.transport === "oci" || parsed.transport === "oci-archive";

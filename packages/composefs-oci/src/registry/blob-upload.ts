@@ -1,6 +1,7 @@
-import { digestHash, type OciDigest } from "../digest.ts";
+import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { BlobFacts } from "../sink/blob-sink.ts";
+import { MeasuredContent } from "../sink/measured-content.ts";
 import type { HttpResponse } from "./http-request.ts";
 import { statedDigest } from "./manifest-reader.ts";
 import { resolveLocation } from "./redirects.ts";
@@ -45,7 +46,7 @@ export async function uploadBlob(
     });
     sent.discard();
     session = sessionUrl(client, sent, what, session);
-    const facts = measured.facts();
+    const facts = uploaded(measured, `${client.name}: ${what}`);
     await commit(client, session, facts, what, signal);
     return facts;
   } catch (error) {
@@ -115,50 +116,11 @@ function sessionUrl(client: RegistryClient, { headers, url }: HttpResponse, what
   });
 }
 
-/** Content that is measured on its way. */
-class MeasuredContent {
-  readonly #content: AsyncIterable<Uint8Array>;
-  readonly #expected: BlobFacts | null;
-  readonly #what: string;
-  #size = 0;
-  #digest: OciDigest | null = null;
-
-  constructor(content: AsyncIterable<Uint8Array>, expected: BlobFacts | null, what: string) {
-    this.#content = content;
-    this.#expected = expected;
-    this.#what = what;
-  }
-
-  /** @throws OciError `BLOB_DIGEST_MISMATCH`, before the last piece has been sent off as complete */
-  async *pieces(): AsyncGenerator<Uint8Array> {
-    const like = this.#expected?.digest ?? ("sha256:" as OciDigest);
-    const hash = digestHash(like);
-    for await (const piece of this.#content) {
-      this.#size += piece.length;
-      if (this.#expected !== null && this.#size > this.#expected.size) throw this.#mismatch(`${this.#size} bytes`);
-      hash.update(piece);
-      yield piece;
-    }
-    const digest = `${like.slice(0, like.indexOf(":"))}:${hash.digest("hex")}` as OciDigest;
-    if (this.#expected !== null && this.#size !== this.#expected.size) throw this.#mismatch(`${this.#size} bytes`);
-    if (this.#expected !== null && digest !== this.#expected.digest) throw this.#mismatch(digest);
-    this.#digest = digest;
-  }
-
-  /** What went through. @throws OciError `TRANSPORT` the registry did not wait for all of it */
-  facts(): BlobFacts {
-    if (this.#digest !== null) return { digest: this.#digest, size: this.#size };
-    throw new OciError("TRANSPORT", `${this.#what}: the registry answered before it had all of the content`, {
-      details: { sentBytes: this.#size },
-      hint: "the registry, or a proxy in front of it, is set up wrongly",
-    });
-  }
-
-  #mismatch(found: string): OciError {
-    const { digest, size } = this.#expected as BlobFacts;
-    return new OciError("BLOB_DIGEST_MISMATCH", `${this.#what}: expected ${digest} of ${size} bytes, found ${found}`, {
-      details: { expected: digest, expectedBytes: size, found },
-      hint: "the content changed since its digest was made; look with `cfsctl fsck`",
-    });
-  }
+/** What was uploaded. @throws OciError `TRANSPORT` the registry did not wait for all of it */
+function uploaded(content: MeasuredContent, what: string): BlobFacts {
+  if (content.facts !== null) return content.facts;
+  throw new OciError("TRANSPORT", `${what}: the registry answered before it had all of the content`, {
+    details: { sentBytes: content.size },
+    hint: "the registry, or a proxy in front of it, is set up wrongly",
+  });
 }

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { OciError } from "../errors.ts";
+import { isAbsent } from "../is-absent.ts";
 
 /** Far above any real configuration or auth file. */
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
@@ -31,12 +32,6 @@ export async function readConfigFile(path: string): Promise<Buffer | null> {
   } finally {
     await file.close();
   }
-}
-
-/** Whether `error` says that a path leads nowhere. */
-export function isAbsent(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 /** The error for a file of configuration that makes no sense. */

@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isAbsent, readConfigFile } from "./config-file.ts";
+import { isAbsent } from "../is-absent.ts";
+import { readConfigFile } from "./config-file.ts";
 import type { RegistryEnvironment } from "./environment.ts";
 import { parseRegistriesConf, type RegistryEntry } from "./registries-conf.ts";
 

@@ -1,7 +1,7 @@
 import { digestOf, isDigest, type OciDigest } from "../digest.ts";
-import { OciError } from "../errors.ts";
+import { digestMismatch } from "../digest-mismatch.ts";
+import { readRegistryDocument } from "./document-reader.ts";
 import { ACCEPT_MANIFESTS, manifestType } from "./manifest-types.ts";
-import { readDocument } from "./read-document.ts";
 import type { RegistryClient } from "./registry-client.ts";
 
 /** A manifest or index as a registry has it. */
@@ -24,16 +24,14 @@ export async function readRegistryManifest(
 ): Promise<RegistryManifest> {
   const what = `manifest ${tagOrDigest}`;
   const request = { path: `manifests/${tagOrDigest}`, what, accept: ACCEPT_MANIFESTS };
-  const { bytes, headers } = await readDocument(client, request, signal);
+  const { bytes, headers } = await readRegistryDocument(client, request, signal);
   const expected = isDigest(tagOrDigest) ? tagOrDigest : statedDigest(headers["docker-content-digest"]);
   const digest = digestOf(bytes, expected ?? undefined);
   if (expected === null || digest === expected) {
     return { mediaType: manifestType(headers["content-type"], bytes), digest, bytes };
   }
-  throw new OciError("BLOB_DIGEST_MISMATCH", `${client.name}: ${what}: its content has the digest ${digest}`, {
-    details: { expected, actual: digest },
-    hint: "the registry, or a proxy in front of it, gives other bytes than it should",
-  });
+  const hint = "the registry, or a proxy in front of it, gives other bytes than it should";
+  throw digestMismatch(`${client.name}: ${what}`, expected, digest, hint);
 }
 
 /** The digest in a `Docker-Content-Digest` header; null where it is none. */

@@ -1,13 +1,7 @@
-/** Media types that are asked for, indexes and manifests, of OCI and of Docker. */
-const MANIFEST_TYPES: readonly string[] = [
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-  "application/vnd.docker.distribution.manifest.v2+json",
-];
+import { DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST } from "../media-types.ts";
 
-/** The `Accept` header for manifests. */
-export const ACCEPT_MANIFESTS: string = MANIFEST_TYPES.join(", ");
+/** The `Accept` header for manifests: indexes and manifests, of OCI and of Docker. */
+export const ACCEPT_MANIFESTS: string = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST].join(", ");
 
 /** Types that say nothing, which registries on plain file servers send. */
 const UNSPECIFIC = new Set(["", "application/json", "text/plain", "application/octet-stream"]);
@@ -19,7 +13,7 @@ export function manifestType(contentType: string | undefined, bytes: Uint8Array)
   if (!UNSPECIFIC.has(type)) return type;
   const { mediaType, manifests } = parse(bytes);
   if (typeof mediaType === "string" && mediaType !== "") return mediaType;
-  return `application/vnd.oci.image.${manifests === undefined ? "manifest" : "index"}.v1+json`;
+  return manifests === undefined ? OCI_MANIFEST : OCI_INDEX;
 }
 
 function parse(bytes: Uint8Array): { readonly mediaType?: unknown; readonly manifests?: unknown } {

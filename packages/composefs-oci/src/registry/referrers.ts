@@ -1,21 +1,12 @@
-import { type OciDigest, parseDigest } from "../digest.ts";
+import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
-import {
-  asObject,
-  type JsonObject,
-  listField,
-  optionalObjectField,
-  optionalStringField,
-  parseJsonObject,
-  sizeField,
-  stringField,
-} from "../image/json-shape.ts";
-import type { Candidate, Platform } from "../source/blob-source.ts";
-import { type RegistryDocument, readDocument } from "./read-document.ts";
+import { parseImageIndex } from "../image/image-index.ts";
+import { OCI_INDEX } from "../media-types.ts";
+import type { Candidate } from "../source/blob-source.ts";
+import { type RegistryDocument, readRegistryDocument } from "./document-reader.ts";
 import { resolveLocation } from "./redirects.ts";
 import type { RegistryClient } from "./registry-client.ts";
 
-const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
 /** More pages of referrers than anybody has. */
 const MAX_PAGES = 100;
 
@@ -36,7 +27,7 @@ export async function readRegistryReferrers(
   const found = new Map<OciDigest, Candidate>();
   let page = first;
   for (let n = 1; page !== null; n++) {
-    for (const candidate of parseIndex(page.bytes, subject)) found.set(candidate.digest, candidate);
+    for (const entry of parseImageIndex(page.bytes, `referrers of ${subject}`)) found.set(entry.digest, entry);
     const next = nextPage(page, client.plain);
     page = next === null || n === MAX_PAGES ? null : await findIndex(client, next, signal);
   }
@@ -55,34 +46,11 @@ async function findIndex(
   signal: AbortSignal | undefined,
 ): Promise<RegistryDocument | null> {
   try {
-    return await readDocument(client, { path, what: "referrers", accept: INDEX_TYPE }, signal);
+    return await readRegistryDocument(client, { path, what: "referrers", accept: OCI_INDEX }, signal);
   } catch (error) {
     if (error instanceof OciError && error.code === "SOURCE_NOT_FOUND") return null;
     throw error;
   }
-}
-
-function parseIndex(bytes: Uint8Array, subject: OciDigest): Candidate[] {
-  const index = parseJsonObject(bytes, `referrers of ${subject}`);
-  return listField(index, "manifests", (item, place) => parseCandidate(asObject(item, place)));
-}
-
-function parseCandidate(object: JsonObject): Candidate {
-  const platform = optionalObjectField(object, "platform");
-  return {
-    mediaType: stringField(object, "mediaType"),
-    digest: parseDigest(stringField(object, "digest"), `${object.place}.digest`),
-    size: sizeField(object, "size"),
-    platform: platform === null ? null : parsePlatform(platform),
-  };
-}
-
-function parsePlatform(object: JsonObject): Platform {
-  return {
-    os: stringField(object, "os"),
-    architecture: stringField(object, "architecture"),
-    variant: optionalStringField(object, "variant"),
-  };
 }
 
 /** The `Link` header's next page; RFC 8288. */

@@ -1,4 +1,4 @@
-import { digestOf, type OciDigest } from "../digest.ts";
+import { digestAlgorithm, digestOf, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import type { BlobFacts, BlobSink } from "../sink/blob-sink.ts";
@@ -13,15 +13,8 @@ import { parseRegistryReference, type RegistryReference } from "./reference.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { DEFAULT_TIMING } from "./timing.ts";
 
-/**
- * Opens a repository of a registry for writing; nothing is asked of the registry yet. Mirrors and other locations of
- * `registries.conf` are for reading only, as in podman.
- *
- * @param reference `docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]`: the manifest gets the tag, without one it is known by
- *   its digest alone; a digest that is given must be the manifest's
- * @throws OciError `REF_INVALID`, `REGISTRY_CONFIG_INVALID`, `TRANSPORT` the registry is blocked
- */
-export async function openRegistrySink(reference: string, options: RegistryOptions = {}): Promise<BlobSink> {
+/** As `openRegistrySink`, which loads this. @throws as that */
+export async function registrySink(reference: string, options: RegistryOptions): Promise<BlobSink> {
   const parsed = parseRegistryReference(reference);
   const environment = registryEnvironment(options.environment);
   const timing = { ...DEFAULT_TIMING, ...options.timing };
@@ -94,7 +87,8 @@ class RegistrySink implements BlobSink {
     });
     response.discard();
     const stated = statedDigest(response.headers["docker-content-digest"]);
-    if (stated !== null && sameAlgorithm(stated, digest)) this.#refuseOtherDigest(digest, stated, what);
+    if (stated === null || digestAlgorithm(stated) !== digestAlgorithm(digest)) return;
+    this.#refuseOtherDigest(digest, stated, what);
   }
 
   #refuseOtherDigest(expected: OciDigest, actual: OciDigest, what: string): void {
@@ -104,8 +98,4 @@ class RegistrySink implements BlobSink {
       hint: "push under a tag, or under the digest of this manifest",
     });
   }
-}
-
-function sameAlgorithm(a: OciDigest, b: OciDigest): boolean {
-  return a.slice(0, a.indexOf(":")) === b.slice(0, b.indexOf(":"));
 }

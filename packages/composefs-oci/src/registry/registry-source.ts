@@ -2,26 +2,19 @@ import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import type { AccessOptions, BlobSource, Candidate } from "../source/blob-source.ts";
 import { readRegistryBlob } from "./blob-reader.ts";
+import { MAX_MANIFEST_BYTES } from "./document-reader.ts";
 import { pullEndpoints } from "./endpoints.ts";
 import { registryEnvironment } from "./environment.ts";
 import { loadRegistriesConf } from "./load-registries-conf.ts";
 import { type RegistryManifest, readRegistryManifest } from "./manifest-reader.ts";
 import type { RegistryOptions } from "./options.ts";
-import { MAX_MANIFEST_BYTES } from "./read-document.ts";
 import { parseRegistryReference } from "./reference.ts";
 import { readRegistryReferrers } from "./referrers.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { DEFAULT_TIMING } from "./timing.ts";
 
-/**
- * Opens an image in a registry for reading; nothing is asked of the registry yet. Mirrors of `registries.conf` are tried
- * in order, then the place itself; the first that has the image gives all of it.
- *
- * @param reference `docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]`
- * @throws OciError `REF_INVALID`, `REGISTRY_CONFIG_INVALID`, `TRANSPORT` the registry is blocked
- * @see oci.md §1.1
- */
-export async function openRegistrySource(reference: string, options: RegistryOptions = {}): Promise<BlobSource> {
+/** As `openRegistrySource`, which loads this. @throws as that */
+export async function registrySource(reference: string, options: RegistryOptions): Promise<BlobSource> {
   const parsed = parseRegistryReference(reference);
   const environment = registryEnvironment(options.environment);
   const timing = { ...DEFAULT_TIMING, ...options.timing };

@@ -2,7 +2,8 @@ import { X509Certificate } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createSecureContext, rootCertificates, type SecureContext } from "node:tls";
-import { configInvalid, isAbsent, readConfigFile } from "./config-file.ts";
+import { isAbsent } from "../is-absent.ts";
+import { configInvalid, readConfigFile } from "./config-file.ts";
 import type { RegistryEnvironment } from "./environment.ts";
 
 /** Where distributions keep the certificates of the authorities that the machine trusts; the first one there counts. */

@@ -1,6 +1,7 @@
 import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { OciError } from "../errors.ts";
+import { isAbsent } from "../is-absent.ts";
 import type { BlobSink } from "./blob-sink.ts";
 import { openDirectorySink } from "./directory-sink.ts";
 import { packDirectory } from "./pack-directory.ts";
@@ -42,8 +43,8 @@ export async function openArchiveSink(path: string, reference: string, tag: stri
 
 /** Where a rename puts the archive: behind symbolic links, and on no device, pipe or directory. */
 async function archivePath(path: string): Promise<string> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
+  const found = await stat(path).catch((error: unknown) => {
+    if (isAbsent(error)) return null;
     throw error;
   });
   if (found === null) return join(await realpath(dirname(path)), basename(path));

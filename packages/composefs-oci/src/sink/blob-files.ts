@@ -1,14 +1,12 @@
 import { lstat, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { digestHash, type OciDigest } from "../digest.ts";
-import { OciError } from "../errors.ts";
+import type { OciDigest } from "../digest.ts";
+import { isAbsent } from "../is-absent.ts";
 import type { AccessOptions } from "../source/blob-source.ts";
 import type { BlobFacts, StoredBlob } from "./blob-sink.ts";
 import { gather } from "./gather.ts";
+import { MeasuredContent } from "./measured-content.ts";
 import { writeAll, writeFile } from "./write-file.ts";
-
-/** Algorithm of blobs whose digest is not known beforehand. */
-const USUAL: OciDigest = `sha256:${"0".repeat(64)}` as OciDigest;
 
 /** Path of a blob in the layout at `directory`. */
 function blobPath(directory: string, digest: OciDigest): string {
@@ -21,7 +19,7 @@ export async function hasBlobFile(directory: string, digest: OciDigest, size?: n
     const found = await lstat(blobPath(directory, digest));
     return found.isFile() && (size === undefined || found.size === size);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    if (isAbsent(error)) return false;
     throw error;
   }
 }
@@ -39,28 +37,17 @@ export async function writeBlobFile(
 ): Promise<StoredBlob> {
   if (expected !== null && (await hasBlobFile(directory, expected.digest, expected.size)))
     return { ...expected, present: true };
-  const like = expected?.digest ?? USUAL;
-  const hash = digestHash(like);
-  let size = 0;
-  let stored: StoredBlob | null = null;
+  const measured = new MeasuredContent(gather(content), expected, `blob ${expected?.digest ?? "(new)"}`);
+  let present = false;
   await writeFile(
     directory,
     async (file) => {
-      for await (const bytes of gather(content)) {
+      for await (const bytes of measured.pieces()) {
         signal?.throwIfAborted();
-        size += bytes.length;
-        if (expected !== null && size > expected.size)
-          throw mismatch(expected, `it has more than ${expected.size} bytes`);
-        hash.update(bytes);
         await writeAll(file, bytes);
       }
-      const digest = `${like.slice(0, like.indexOf(":"))}:${hash.digest("hex")}` as OciDigest;
-      if (expected !== null && size !== expected.size)
-        throw mismatch(expected, `it has ${size} bytes, expected ${expected.size}`);
-      if (expected !== null && digest !== expected.digest)
-        throw mismatch(expected, `its content has the digest ${digest}`);
-      const present = await hasBlobFile(directory, digest, size);
-      stored = { digest, size, present };
+      const { digest, size } = measured.facts as BlobFacts;
+      present = await hasBlobFile(directory, digest, size);
       if (present) return null;
       const path = blobPath(directory, digest);
       await mkdir(join(path, ".."), { recursive: true });
@@ -68,12 +55,5 @@ export async function writeBlobFile(
     },
     { durable },
   );
-  return stored as unknown as StoredBlob;
-}
-
-function mismatch(expected: BlobFacts, what: string): OciError {
-  return new OciError("BLOB_DIGEST_MISMATCH", `blob ${expected.digest}: ${what}`, {
-    details: { expected: expected.digest, size: expected.size },
-    hint: "what is handed on is not what the image says: check the repository with `cfsctl oci fsck`",
-  });
+  return { ...(measured.facts as BlobFacts), present };
 }

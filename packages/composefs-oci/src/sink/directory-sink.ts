@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { OciError } from "../errors.ts";
 import { optionalObjectField, optionalStringField, parseJsonObject } from "../image/json-shape.ts";
 import type { Descriptor } from "../image/manifest.ts";
+import { isAbsent } from "../is-absent.ts";
 import type { AccessOptions } from "../source/blob-source.ts";
 import { hasBlobFile, writeBlobFile } from "./blob-files.ts";
 import type { BlobSink } from "./blob-sink.ts";
 import { addToIndex, type NewIndexEntry } from "./layout-index.ts";
 import { withDirectoryLock } from "./layout-lock.ts";
+import { once } from "./once.ts";
 import { replaceFile, syncDirectory } from "./write-file.ts";
 
 /** Settings of {@link openDirectorySink}. */
@@ -101,8 +103,8 @@ function layoutVersion(bytes: Uint8Array): string | null {
 
 /** Content of a file of the layout; null where there is none. */
 async function readSmallFile(path: string): Promise<Uint8Array | null> {
-  const found = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
+  const found = await lstat(path).catch((error: unknown) => {
+    if (isAbsent(error)) return null;
     throw error;
   });
   if (found === null) return null;
@@ -134,8 +136,4 @@ function artifactType(manifest: Uint8Array): string | null {
   if (type !== null || optionalObjectField(fields, "subject") === null) return type;
   const config = optionalObjectField(fields, "config");
   return config === null ? null : optionalStringField(config, "mediaType");
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

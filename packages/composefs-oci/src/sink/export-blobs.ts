@@ -9,6 +9,7 @@ import type { ProgressListener } from "../progress.ts";
 import { contentId } from "../streams.ts";
 import type { BlobFacts, BlobSink, StoredBlob } from "./blob-sink.ts";
 import { exportLayer, type LayerToExport } from "./export-layer.ts";
+import { once } from "./once.ts";
 import { replaceLayerBlobs } from "./rewrite-manifest.ts";
 
 /** Blobs, layers and configs, that an export stored or found; manifests do not count. */
@@ -133,8 +134,4 @@ function count(tally: BlobTally, { size, present = false }: StoredBlob): void {
     tally.blobsWritten++;
     tally.bytesWritten += size;
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

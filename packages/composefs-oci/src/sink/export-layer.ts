@@ -1,12 +1,12 @@
 import type { ObjectId, Repository } from "@composefs/core";
-import { digestHash, type OciDigest } from "../digest.ts";
+import { type CompressionKind, compress } from "../compression/compress.ts";
+import { digestHash, finishDigest, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import { checkDiffId } from "../layer/verify-stored-layer.ts";
-import { layerCompression } from "../source/media-types.ts";
+import { layerCompression } from "../media-types.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import type { BlobSink, StoredBlob } from "./blob-sink.ts";
-import { type CompressionKind, compress } from "./compress.ts";
 import { gather } from "./gather.ts";
 
 /** A stored layer and the blob it came from. */
@@ -84,5 +84,5 @@ async function* checked(content: AsyncIterable<Uint8Array>, diffId: OciDigest): 
     hash.update(bytes);
     yield bytes;
   }
-  checkDiffId(diffId, hash.digest("hex"));
+  checkDiffId(diffId, finishDigest(hash, diffId));
 }

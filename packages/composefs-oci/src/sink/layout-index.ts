@@ -1,4 +1,5 @@
 import { OciError } from "../errors.ts";
+import { REF_NAME } from "../image/image-index.ts";
 import {
   asObject,
   listField,
@@ -9,7 +10,7 @@ import {
   stringField,
 } from "../image/json-shape.ts";
 import type { Descriptor } from "../image/manifest.ts";
-import { OCI_INDEX } from "../source/media-types.ts";
+import { OCI_INDEX } from "../media-types.ts";
 
 /** A manifest to list in a layout's index. */
 export interface NewIndexEntry extends Descriptor {
@@ -20,8 +21,6 @@ export interface NewIndexEntry extends Descriptor {
 }
 
 type Json = Readonly<Record<string, unknown>>;
-
-const REF_NAME = "org.opencontainers.image.ref.name";
 
 /**
  * An index with more entries. What it has besides stays as it is; an entry that is there already stays, too, so that adding

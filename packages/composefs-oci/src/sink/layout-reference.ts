@@ -1,11 +1,9 @@
 import { OciError } from "../errors.ts";
+import { cutLastColon, type TaggedPath } from "../source/split-tag.ts";
 
 /** A layout that a reference names. */
-export interface LayoutReference {
+export interface LayoutReference extends TaggedPath {
   readonly transport: "oci" | "oci-archive";
-  readonly path: string;
-  /** Null where the reference gives none. */
-  readonly tag: string | null;
 }
 
 /** Names that the image specification allows, as far as a reference can give them: no colons and slashes. */
@@ -20,16 +18,13 @@ const MAX_TAG_CHARS = 255;
  */
 export function parseLayoutReference(reference: string): LayoutReference {
   const [, transport, rest = ""] = /^(oci|oci-archive):(.*)$/s.exec(reference) ?? [];
-  const colon = rest.lastIndexOf(":");
-  const tagged = colon >= 0 && !rest.includes("/", colon);
-  const path = tagged ? rest.slice(0, colon) : rest;
+  const { path, tag } = cutLastColon(rest);
   if (transport === undefined || path === "" || path.includes("\0")) {
     throw new OciError("TRANSPORT", `'${reference}' names no OCI layout`, {
       details: { reference },
       hint: "write oci:DIR, oci:DIR:TAG, oci-archive:FILE or oci-archive:FILE:TAG",
     });
   }
-  const tag = tagged ? rest.slice(colon + 1) : null;
   if (tag !== null && (tag.length > MAX_TAG_CHARS || !TAG.test(tag))) {
     throw new OciError("REF_INVALID", `tag '${tag}' cannot stand in an OCI layout`, {
       details: { reference, tag },

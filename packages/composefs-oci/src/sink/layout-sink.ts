@@ -1,6 +1,4 @@
-import { openArchiveSink } from "./archive-sink.ts";
 import type { BlobSink } from "./blob-sink.ts";
-import { openDirectorySink } from "./directory-sink.ts";
 import { parseLayoutReference } from "./layout-reference.ts";
 
 /**
@@ -11,5 +9,10 @@ import { parseLayoutReference } from "./layout-reference.ts";
  */
 export async function openLayoutSink(reference: string): Promise<BlobSink> {
   const { transport, path, tag } = parseLayoutReference(reference);
-  return transport === "oci" ? openDirectorySink(path, { reference, tag }) : openArchiveSink(path, reference, tag);
+  if (transport === "oci-archive") {
+    const { openArchiveSink } = await import("./archive-sink.ts");
+    return openArchiveSink(path, reference, tag);
+  }
+  const { openDirectorySink } = await import("./directory-sink.ts");
+  return openDirectorySink(path, { reference, tag });
 }

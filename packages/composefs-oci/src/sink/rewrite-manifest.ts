@@ -6,7 +6,7 @@ import {
   parseJsonObject,
   stringField,
 } from "../image/json-shape.ts";
-import { DOCKER_MANIFEST, OCI_MANIFEST } from "../source/media-types.ts";
+import { DOCKER_MANIFEST, OCI_MANIFEST } from "../media-types.ts";
 import type { BlobFacts } from "./blob-sink.ts";
 
 /** Annotations that tell of a blob's bytes, not of the tar in it: tables of contents of zstd:chunked, eStargz, and the like. */

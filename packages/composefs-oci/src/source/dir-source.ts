@@ -1,9 +1,8 @@
-import { digestOf } from "../digest.ts";
+import { digestHex, digestOf } from "../digest.ts";
 import { optionalStringField, parseJsonObject } from "../image/json-shape.ts";
-import type { Descriptor } from "../image/manifest.ts";
+import { DOCKER_SCHEMA_1, OCI_INDEX, OCI_MANIFEST } from "../media-types.ts";
 import type { AccessOptions, BlobSource, Candidate } from "./blob-source.ts";
 import { directoryFiles } from "./directory-files.ts";
-import { DOCKER_SCHEMA_1, OCI_INDEX, OCI_MANIFEST } from "./media-types.ts";
 import { readAll, readBlobFile } from "./read-all.ts";
 import { malformed, noSuchBlob } from "./source-errors.ts";
 
@@ -34,23 +33,19 @@ export async function openDir(reference: string, path: string, options: AccessOp
     readManifest: async (descriptor, access) => {
       const bytes = await main(access);
       if (digestOf(bytes, descriptor.digest) === descriptor.digest) return bytes;
-      const path = `${hex(descriptor)}.manifest.json`;
+      const path = `${digestHex(descriptor.digest)}.manifest.json`;
       const listed = await readAll(files, path, access, descriptor.size + 1);
       if (listed === null) throw noSuchBlob(`manifest ${descriptor.digest} (${path})`);
       return listed;
     },
     readBlob: (descriptor, access) =>
       readBlobFile(
-        () => files.open(hex(descriptor)),
+        () => files.open(digestHex(descriptor.digest)),
         () => noSuchBlob(`blob ${descriptor.digest}`),
         access,
       ),
     close: () => files.close(),
   };
-}
-
-function hex({ digest }: Descriptor): string {
-  return digest.slice(digest.indexOf(":") + 1);
 }
 
 /** Nothing but the manifest itself says what it is. */

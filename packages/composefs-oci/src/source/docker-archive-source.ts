@@ -1,14 +1,15 @@
+import { CompressionError } from "../compression/compression-error.ts";
+import { decompress, sniffCompression } from "../compression/decompress.ts";
 import { digestOf, type OciDigest } from "../digest.ts";
+import { digestMismatch } from "../digest-mismatch.ts";
 import { OciError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
 import type { Descriptor } from "../image/manifest.ts";
-import { CompressionError } from "../layer/compression-error.ts";
-import { decompress, sniffCompression } from "../layer/decompress.ts";
+import { type Compression, OCI_CONFIG, OCI_MANIFEST, OCI_TAR } from "../media-types.ts";
 import { openArchive } from "./archive-files.ts";
 import type { AccessOptions, BlobSource } from "./blob-source.ts";
 import { chooseSavedImage, parseSavedImages, type SavedImage } from "./docker-save-list.ts";
 import type { FileContent, FileSet } from "./file-set.ts";
-import { type Compression, OCI_CONFIG, OCI_MANIFEST, OCI_TAR } from "./media-types.ts";
 import { readAll, readBlobFile } from "./read-all.ts";
 import { malformed, noSuchBlob, noSuchPath } from "./source-errors.ts";
 import { splitTag } from "./split-tag.ts";
@@ -110,10 +111,7 @@ function checkedConfig(bytes: Uint8Array, { config: path }: SavedImage): Descrip
   if (expected === undefined || digest === `sha256:${expected}`) {
     return { mediaType: OCI_CONFIG, digest, size: bytes.length };
   }
-  throw new OciError("BLOB_DIGEST_MISMATCH", `config ${path}: its content has the digest ${digest}`, {
-    details: { expected: `sha256:${expected}`, actual: digest },
-    hint: "save the image again",
-  });
+  throw digestMismatch(`config ${path}`, `sha256:${expected}` as OciDigest, digest, "save the image again");
 }
 
 /** Bytes of a layer's tar. Only a compressed one must be read for that. */

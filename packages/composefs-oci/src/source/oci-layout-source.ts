@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { OciError } from "../errors.ts";
 import { parseImageIndex } from "../image/image-index.ts";
 import type { Descriptor } from "../image/manifest.ts";
+import { isAbsent } from "../is-absent.ts";
 import { openArchive } from "./archive-files.ts";
 import type { AccessOptions, BlobSource, Candidate } from "./blob-source.ts";
 import { directoryFiles } from "./directory-files.ts";
@@ -20,8 +21,8 @@ import { splitTag } from "./split-tag.ts";
  */
 export async function openOciDirectory(reference: string, text: string): Promise<BlobSource> {
   const { path, tag } = await splitTag(text, "last-colon");
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT" || error.code === "ENOTDIR") return null;
+  const found = await stat(path).catch((error: unknown) => {
+    if (isAbsent(error)) return null;
     throw error;
   });
   if (found === null) throw noSuchPath(reference, path);

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { OciError } from "../errors.ts";
+import { isAbsent } from "../is-absent.ts";
 import type { AccessOptions } from "./blob-source.ts";
 
 const PIECE_BYTES = 1024 * 1024;
@@ -11,10 +12,10 @@ export async function openRegular(path: string): Promise<FileHandle | null> {
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return null;
+    if (isAbsent(error)) return null;
     // A socket, a device that is not there, links that lead to themselves.
-    if (code === "ENXIO" || code === "ENODEV" || code === "ELOOP") throw notRegular(path, error);
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (["ENXIO", "ENODEV", "ELOOP"].includes(code)) throw notRegular(path, error);
     throw error;
   }
   if ((await file.stat()).isFile()) return file;

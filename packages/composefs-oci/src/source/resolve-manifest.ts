@@ -2,8 +2,8 @@ import { OciError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
 import { parseImageIndex } from "../image/image-index.ts";
 import { type Descriptor, parseManifest } from "../image/manifest.ts";
+import { isIndexType, isManifestType } from "../media-types.ts";
 import type { AccessOptions, BlobSource, Candidate, Platform } from "./blob-source.ts";
-import { isIndexType, isManifestType } from "./media-types.ts";
 import { hostPlatform, platformFits, platformText } from "./platform.ts";
 import type { ReadDocument } from "./read-document.ts";
 

@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { isAbsent } from "../is-absent.ts";
 
 /** A place on disk and what is wanted of it. */
 export interface TaggedPath {
@@ -15,11 +16,16 @@ export interface TaggedPath {
  * @see oci.md §1.3
  */
 export async function splitTag(text: string, first: "last-colon" | "first-colon"): Promise<TaggedPath> {
-  const last = text.lastIndexOf(":");
-  const ways = [cut(text, text.indexOf("/", last) < 0 ? last : -1), cut(text, text.indexOf(":"))];
+  const ways = [cutLastColon(text), cut(text, text.indexOf(":"))];
   if (first === "first-colon") ways.reverse();
   for (const way of ways) if (await exists(way.path)) return way;
   return ways[0] as TaggedPath;
+}
+
+/** Cuts at the last colon, unless a slash follows it. */
+export function cutLastColon(text: string): TaggedPath {
+  const colon = text.lastIndexOf(":");
+  return cut(text, text.includes("/", colon) ? -1 : colon);
 }
 
 function cut(text: string, colon: number): TaggedPath {
@@ -31,8 +37,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path);
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return false;
+    if (isAbsent(error) || (error as NodeJS.ErrnoException).code === "ENAMETOOLONG") return false;
     throw error;
   }
 }

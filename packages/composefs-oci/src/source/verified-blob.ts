@@ -1,4 +1,5 @@
-import { digestHash } from "../digest.ts";
+import { digestHash, finishDigest } from "../digest.ts";
+import { digestMismatch } from "../digest-mismatch.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 
@@ -63,17 +64,9 @@ export class VerifiedBlob {
     if (this.#outcome !== null) throw this.#outcome;
     const { digest, size } = this.#descriptor;
     if (this.#offset !== size) throw this.#fail(this.#wrongSize(String(this.#offset)));
-    const actual = `${digest.slice(0, digest.indexOf(":"))}:${this.#hash.digest("hex")}`;
-    if (actual === digest) {
-      this.#outcome = "sound";
-      return;
-    }
-    throw this.#fail(
-      new OciError("BLOB_DIGEST_MISMATCH", `${this.#subject} ${digest}: its content has the digest ${actual}`, {
-        details: { expected: digest, actual },
-        hint: "get the image from its source again",
-      }),
-    );
+    const actual = finishDigest(this.#hash, digest);
+    if (actual !== digest) throw this.#fail(digestMismatch(`${this.#subject} ${digest}`, digest, actual));
+    this.#outcome = "sound";
   }
 
   #fail(error: OciError): OciError {

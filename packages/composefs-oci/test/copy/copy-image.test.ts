@@ -1,7 +1,7 @@
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ObjectId, objectPath, type Repository } from "@composefs/core";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { copyImage } from "../../src/copy/copy-image.ts";
 import { listTags } from "../../src/image/tags.ts";
 import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
@@ -11,9 +11,6 @@ import { ociError } from "../code-of.ts";
 import { type FakeImage, fakeImage, oneFile } from "../fake-image.ts";
 import { chunked, noise, sha256, tar, USR } from "../tar-builder.ts";
 import { names, objectFiles, readOnlyTwin, removeRepositories, state, tempRepository } from "../temp-repository.ts";
-
-// A disk that others keep busy takes its time for a syncfs.
-vi.setConfig({ testTimeout: 120_000 });
 
 let source: Repository;
 let destination: Repository;

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, request, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { openRegistrySource } from "../../src/registry/open-registry.ts";
 import { proxyFor } from "../../src/registry/proxy.ts";
-import { openRegistrySource } from "../../src/registry/registry-source.ts";
 import { codeFrom, optionsFor, startScripted } from "./scripted-registry.ts";
 
 describe("which", () => {

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openRegistrySink } from "../../src/registry/registry-sink.ts";
+import { openRegistrySink } from "../../src/registry/open-registry.ts";
 import type { BlobSink } from "../../src/sink/blob-sink.ts";
 import {
   bodyOf,

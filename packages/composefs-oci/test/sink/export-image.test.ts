@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { objectPath, type Repository, unzstd } from "@composefs/core";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OciDigest } from "../../src/digest.ts";
 import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
@@ -20,9 +20,6 @@ const DOCKER = {
   config: "application/vnd.docker.container.image.v1+json",
   layer: "application/vnd.docker.image.rootfs.diff.tar.gzip",
 };
-
-// A disk that others keep busy takes its time for a syncfs.
-vi.setConfig({ testTimeout: 120_000 });
 
 let repository: Repository;
 let sink: MemorySink;

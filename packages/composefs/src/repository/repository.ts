@@ -6,14 +6,14 @@ import { imageObjects } from "../erofs/image-objects.ts";
 import { ComposefsError } from "../errors.ts";
 import type { ObjectId } from "../fsverity/object-id.ts";
 import type { DetachedMount } from "../mount/detached-mount.ts";
-import { type MountOptions, mountStoredImage } from "../mount/mount-stored-image.ts";
+import type { MountOptions } from "../mount/mount-stored-image.ts";
 import type { ContentType } from "../splitstream/format.ts";
 import { parseSplitstream, type Splitstream } from "../splitstream/reader.ts";
 import { SplitstreamWriter } from "../splitstream/writer.ts";
 import { atPath, fdPath, hasCode } from "./directory.ts";
-import { checkRepository, type FsckOptions } from "./fsck.ts";
+import type { FsckOptions } from "./fsck.ts";
 import type { FsckReport } from "./fsck-report.ts";
-import { type ChainLink, collectGarbage, explainObject, type GcOptions, type GcResult } from "./gc.ts";
+import type { ChainLink, GcOptions, GcResult } from "./gc.ts";
 import { type ImageRef, listImages, type OpenedImage, resolveImage } from "./images.ts";
 import { type LockWait, lockRepository } from "./lock.ts";
 import type { ErofsFormats, Metadata } from "./metadata.ts";
@@ -26,7 +26,10 @@ import { deleteRef, listEntries, listRefs, type Ref, readRef } from "./refs.ts";
 import { resolveStreamEntry } from "./stream-name.ts";
 import { type Publication, publish, streamId, streamNotFound, streamOfName } from "./streams.ts";
 
-/** An open repository, under a shared lock until {@link Repository.close}. */
+/**
+ * An open repository, under a shared lock until {@link Repository.close}. What few programs do with one (gc, fsck, mounts)
+ * is loaded when it is asked for.
+ */
 export class Repository {
   /** Path it was opened by, for messages. */
   readonly path: string;
@@ -169,6 +172,7 @@ export class Repository {
    *   `MOUNT_FAILED`
    */
   async mount(name: string, options: MountOptions = {}): Promise<DetachedMount> {
+    const { mountStoredImage } = await import("../mount/mount-stored-image.ts");
     return mountStoredImage(this, name, options);
   }
 
@@ -190,13 +194,15 @@ export class Repository {
    *   `REF_AMBIGUOUS` a root means nothing; `REPO_READ_ONLY`; `REPO_CORRUPT`. Nothing has been removed then
    */
   async gc(options: GcOptions & LockWait = {}): Promise<GcResult> {
-    if (options.dryRun) return collectGarbage(this.#check(), options);
+    const collect = async () => (await import("./gc.ts")).collectGarbage(this.#check(), options);
+    if (options.dryRun) return collect();
     this.ensureWritable();
-    return this.#exclusively(options, () => collectGarbage(this.#check(), options));
+    return this.#exclusively(options, collect);
   }
 
   /** Names from a root to an object, its own path last; null when gc would remove it. @throws ComposefsError as gc */
   async why(id: ObjectId, options: Pick<GcOptions, "roots" | "signal"> = {}): Promise<ChainLink[] | null> {
+    const { explainObject } = await import("./gc.ts");
     return explainObject(this.#check(), id, options);
   }
 
@@ -206,9 +212,10 @@ export class Repository {
    * @throws ComposefsError for a repair `REPO_LOCKED`, `REPO_READ_ONLY`; node:fs errors
    */
   async fsck(options: FsckOptions & LockWait = {}): Promise<FsckReport> {
-    if (!options.repair) return checkRepository(this.#check(), options);
+    const check = async () => (await import("./fsck.ts")).checkRepository(this.#check(), options);
+    if (!options.repair) return check();
     this.ensureWritable();
-    return this.#exclusively(options, () => checkRepository(this.#check(), options));
+    return this.#exclusively(options, check);
   }
 
   /**

@@ -1,8 +1,8 @@
 import { keepXattrs } from "../tree/filter-xattrs.ts";
 import { type ByteString, type Directory, isDirectory, type Leaf, sortedEntries, type TreeNode } from "../tree/node.ts";
 import { fileType } from "./file-contexts.ts";
-import { Labeller } from "./labeller.ts";
-import { type Policy, type ReadObject, readPolicy } from "./read-policy.ts";
+import type { Labeller } from "./labeller.ts";
+import type { Policy, ReadObject } from "./read-policy.ts";
 
 const LABEL = "security.selinux" as ByteString;
 
@@ -17,13 +17,18 @@ const LABEL = "security.selinux" as ByteString;
  *   cannot be taken, or matching takes too long; errors of `readObject`
  */
 export async function labelBootTree(root: Directory, readObject: ReadObject): Promise<void> {
+  // Loaded when a tree is to be labelled: all that is about policies is of no use before.
+  const { readPolicy } = await import("./read-policy.ts");
   const policy = await readPolicy(root, readObject);
-  if (policy === null) keepXattrs(root, (name) => name !== LABEL);
-  else labelTree(root, policy);
+  if (policy === null) {
+    keepXattrs(root, (name) => name !== LABEL);
+    return;
+  }
+  const { Labeller } = await import("./labeller.ts");
+  labelTree(root, new Labeller(policy.rules), policy.substitutions);
 }
 
-function labelTree(root: Directory, { rules, substitutions }: Policy): void {
-  const labeller = new Labeller(rules);
+function labelTree(root: Directory, labeller: Labeller, substitutions: Policy["substitutions"]): void {
   /** Labels of the leaves so far. */
   const labelled = new Map<Leaf, Uint8Array | null>();
   setLabel(root, labeller.label("/" as ByteString, "d"));

@@ -10,7 +10,7 @@ import { proxiedLayer } from "./proxied-layer.ts";
 import { type ImageFacts, readImageFacts, readLayerFacts } from "./records.ts";
 import { listAt } from "./rpc-fields.ts";
 import type { RpcFields } from "./rpc-message.ts";
-import { type Helper, startHelper } from "./start-helper.ts";
+import type { Helper } from "./start-helper.ts";
 
 /**
  * A user's stores as a helper in a user namespace reads them, which may open files of all ids that belong to the user.
@@ -35,6 +35,8 @@ export class StorageProxy implements ImageStorage {
     storage: Storage,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<StorageProxy> {
+    // What speaks to a helper is loaded when there is one to be.
+    const { startHelper } = await import("./start-helper.ts");
     return new StorageProxy(await startHelper((connection) => openStores(connection, storage), options.signal));
   }
 

@@ -1,20 +1,17 @@
 import { basename } from "node:path";
 import type { CommandBuilder } from "../../context.ts";
-import { addComposefsInfo } from "./composefs-info.ts";
-import { addMkcomposefs } from "./mkcomposefs.ts";
-import { addMountComposefs } from "./mount-composefs.ts";
 
 /** Other programs that are in this one (cli.md §1.7). */
-const PROGRAMS: ReadonlyMap<string, CommandBuilder> = new Map([
-  ["mkcomposefs", addMkcomposefs],
-  ["composefs-info", addComposefsInfo],
-  ["mount.composefs", addMountComposefs],
+const PROGRAMS: ReadonlyMap<string, () => Promise<CommandBuilder>> = new Map([
+  ["mkcomposefs", async () => (await import("./mkcomposefs.ts")).addMkcomposefs],
+  ["composefs-info", async () => (await import("./composefs-info.ts")).addComposefsInfo],
+  ["mount.composefs", async () => (await import("./mount-composefs.ts")).addMountComposefs],
 ]);
 
 /** Which program a command line is for. */
 export interface ChosenProgram {
   readonly name: string;
-  readonly build: CommandBuilder;
+  readonly load: () => Promise<CommandBuilder>;
   /** Its own arguments. */
   readonly argv: readonly string[];
 }
@@ -27,8 +24,8 @@ export interface ChosenProgram {
 export function chosenProgram(argv: readonly string[], script: string): ChosenProgram | null {
   const byScript = basename(script).replace(/\.js$/, "");
   const named = PROGRAMS.get(byScript);
-  if (named !== undefined) return { name: byScript, build: named, argv };
+  if (named !== undefined) return { name: byScript, load: named, argv };
   const [first = "", ...rest] = argv;
-  const build = PROGRAMS.get(first);
-  return build === undefined ? null : { name: first, build, argv: rest };
+  const load = PROGRAMS.get(first);
+  return load === undefined ? null : { name: first, load, argv: rest };
 }

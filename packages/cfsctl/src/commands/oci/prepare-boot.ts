@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
+import { compatWhiteoutsOption } from "../../options.ts";
 import { withRepository } from "../../repository.ts";
 import { UsageError } from "../../usage-error.ts";
 import { checkConfigId } from "./tree-arguments.ts";
@@ -22,7 +23,7 @@ export function addOciPrepareBoot(parent: Command, { globals }: Context): void {
     .option("--bootdir <dir>", "where the boot partition is mounted", "/boot")
     .option("--entry-id <name>", "name of the boot entry (default: the image's own, or the kernel's version)")
     .option("--cmdline <argument>", "kernel argument to set; may be repeated", collect)
-    .option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer")
+    .addOption(compatWhiteoutsOption())
     .action((image: string, verity: string | undefined, options: PrepareBootArguments) =>
       withRepository(globals(), async (repository) => {
         const { prepareBoot } = await import("@composefs/oci");

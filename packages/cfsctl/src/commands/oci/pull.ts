@@ -2,16 +2,16 @@ import type { Platform, PullResult } from "@composefs/oci";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
-import { valueOption } from "../../options.ts";
+import { compatWhiteoutsOption, valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
-import { createProgress, type ProgressMode } from "../../render/progress.ts";
 import { formatStatistics } from "../../render/statistics.ts";
 import { withRepository } from "../../repository.ts";
 import { UsageError } from "../../usage-error.ts";
+import { addProgressOptions, type ProgressArguments, withProgress } from "./progress-options.ts";
 import { pullResultJson } from "./pull-result.ts";
 import { objectIdArgument } from "./tree-arguments.ts";
 
-interface PullArguments {
+interface PullArguments extends ProgressArguments {
   readonly json?: true;
   readonly zeroCopy?: true;
   readonly hardlink?: true;
@@ -22,13 +22,11 @@ interface PullArguments {
   readonly compatWhiteouts?: true;
   readonly bootable?: true;
   readonly expectedDigest?: string;
-  readonly quiet?: true;
-  readonly progress?: ProgressMode;
 }
 
 /** `oci pull`: an image into the repository. */
 export function addOciPull(parent: Command, context: Context): void {
-  parent
+  const command = parent
     .command("pull")
     .description("bring an image into the repository, sharing its files where the file systems can")
     .argument(
@@ -60,45 +58,38 @@ export function addOciPull(parent: Command, context: Context): void {
         "zerocopy",
       ]).hideHelp(),
     )
-    .option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer")
+    .addOption(compatWhiteoutsOption())
     .option("--bootable", "make the image to boot as well: /boot and /sysroot empty, SELinux labels set")
-    .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing")
-    .option("-q, --quiet", "show no progress")
-    .addOption(valueOption("--progress <how>", "how to show progress (default: auto)", ["auto", "plain", "json"]))
-    .action((image: string, name: string | undefined, options: PullArguments) =>
-      withRepository(context.globals(), async (repository) => {
-        const { pull } = await import("@composefs/oci");
-        const { expectedDigest } = options;
-        if (expectedDigest !== undefined && !options.bootable)
-          throw new UsageError("--expected-digest needs --bootable");
-        const expectedBootImage =
-          expectedDigest === undefined
-            ? undefined
-            : await objectIdArgument(repository, expectedDigest.toLowerCase(), "--expected-digest");
-        const progress = await createProgress(context.stderr, options.progress ?? "auto", options.quiet ?? false);
-        let result: PullResult;
-        try {
-          result = await pull(repository, image, {
-            tag: name ?? image,
-            verify: options.verify ?? "crc",
-            verifyDiffId: options.verifyDiffid,
-            platform: options.platform,
-            throughSkopeo: options.localFetch === "disabled",
-            hardlink: options.hardlink ?? false,
-            zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
-            erofsVersion: chosenVersion(context.globals()),
-            compatWhiteouts: options.compatWhiteouts ?? false,
-            bootable: options.bootable ?? false,
-            expectedBootImage,
-            onProgress: progress.onProgress,
-          });
-        } finally {
-          progress.stop();
-        }
-        if (options.json) await context.output.writeJson(pullResultJson(result, repository.erofs));
-        else await context.output.write(resultText(result, expectedDigest !== undefined));
-      }),
-    );
+    .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing");
+  addProgressOptions(command).action((image: string, name: string | undefined, options: PullArguments) =>
+    withRepository(context.globals(), async (repository) => {
+      const { pull } = await import("@composefs/oci");
+      const { expectedDigest } = options;
+      if (expectedDigest !== undefined && !options.bootable) throw new UsageError("--expected-digest needs --bootable");
+      const expectedBootImage =
+        expectedDigest === undefined
+          ? undefined
+          : await objectIdArgument(repository, expectedDigest.toLowerCase(), "--expected-digest");
+      const result = await withProgress(context, options, (onProgress) =>
+        pull(repository, image, {
+          tag: name ?? image,
+          verify: options.verify ?? "crc",
+          verifyDiffId: options.verifyDiffid,
+          platform: options.platform,
+          throughSkopeo: options.localFetch === "disabled",
+          hardlink: options.hardlink ?? false,
+          zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
+          erofsVersion: chosenVersion(context.globals()),
+          compatWhiteouts: options.compatWhiteouts ?? false,
+          bootable: options.bootable ?? false,
+          expectedBootImage,
+          onProgress,
+        }),
+      );
+      if (options.json) await context.output.writeJson(pullResultJson(result, repository.erofs));
+      else await context.output.write(resultText(result, expectedDigest !== undefined));
+    }),
+  );
 }
 
 function parsePlatform(text: string): Platform {

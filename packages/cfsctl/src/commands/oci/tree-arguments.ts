@@ -1,6 +1,6 @@
 import type { Directory, ObjectId, Repository, XattrMode } from "@composefs/core";
 import type { Command } from "commander";
-import { valueOption } from "../../options.ts";
+import { compatWhiteoutsOption, xattrsOption } from "../../options.ts";
 import { UsageError } from "../../usage-error.ts";
 
 /** Options of the commands that build the file tree of an image (cli.md §1.4). */
@@ -16,13 +16,8 @@ export function addTreeArguments(command: Command): Command {
     .argument("<image>", "tag, refs/…, @digest of the manifest or config, or at least 8 digits of the manifest's")
     .argument("[verity]", "id of the config's splitstream, which it must have then")
     .option("--bootable", "prepare it for booting: /boot and /sysroot are empty, SELinux labels set")
-    .addOption(
-      valueOption("--xattrs <which>", "xattrs to keep (default: allowlist-only)", [
-        "allowlist-only",
-        "keep-user-xattrs",
-      ]),
-    )
-    .option("--compat-whiteouts", "read whiteouts as composefs-rs does: also against files of their own layer");
+    .addOption(xattrsOption())
+    .addOption(compatWhiteoutsOption());
 }
 
 /**

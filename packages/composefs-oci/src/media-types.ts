@@ -7,11 +7,14 @@ export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 /** Media type of Docker's manifest, schema 2. */
 export const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
-const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
+/** Media type of Docker's manifest list. */
+export const DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json";
 /** Media type of Docker's manifest, schema 1. */
 export const DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+json";
 /** Media type of an OCI image config. */
 export const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
+/** Media type of the config of an image in Docker's form. */
+const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
 /** Media type of a layer that is a plain tar. */
 export const OCI_TAR = "application/vnd.oci.image.layer.v1.tar";
 
@@ -33,6 +36,11 @@ const LAYERS: ReadonlyMap<string, Compression> = new Map([
 /** How a layer of this media type holds its tar; null when it is no tar. */
 export function layerCompression(mediaType: string): Compression | null {
   return LAYERS.get(mediaType) ?? null;
+}
+
+/** Whether a config of this media type is that of a container image; those of artifacts are of any other type. */
+export function isContainerConfig(mediaType: string): boolean {
+  return mediaType === OCI_CONFIG || mediaType === DOCKER_CONFIG;
 }
 
 /** Whether a document of this media type is a manifest. */

@@ -29,7 +29,7 @@ export interface RegistryDocument {
  *
  * @throws OciError `SOURCE_NOT_FOUND`; `MANIFEST_INVALID` too large; `AUTH_FAILED`; `TRANSPORT`
  */
-export async function readDocument(
+export async function readRegistryDocument(
   client: RegistryClient,
   { path, what, accept }: DocumentRequest,
   signal: AbortSignal | undefined,

@@ -2,7 +2,7 @@ import { buffer } from "node:stream/consumers";
 import { gunzipSync } from "node:zlib";
 import { unzstd } from "@composefs/core";
 import { describe, expect, test } from "vitest";
-import { compress } from "../../src/sink/compress.ts";
+import { compress } from "../../src/compression/compress.ts";
 import { chunked, noise } from "../tar-builder.ts";
 
 const collect = (pieces: AsyncIterable<Uint8Array>): Promise<Buffer> => buffer(pieces);
@@ -23,8 +23,7 @@ describe.each(["gzip", "zstd"] as const)("%s", (kind) => {
   test("how the content is cut does not matter", async () => {
     const content = Buffer.concat([noise(300_000), Buffer.alloc(300_000)]);
     const packed = await Promise.all([1000, 65_536, 600_000].map((n) => collect(compress(chunked(content, n), kind))));
-    expect(packed[1]).toEqual(packed[0]);
-    expect(packed[2]).toEqual(packed[0]);
+    for (const other of packed.slice(1)) expect(other.equals(packed[0] as Buffer)).toBe(true);
   });
 
   test("an error of the content comes out", async () => {

@@ -2,12 +2,13 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { ZstdFrameWriter } from "@composefs/core";
+import type { Compression } from "../media-types.ts";
 
 const GZIP_LEVEL = 6;
 const PIECE_BYTES = 256 * 1024;
 
 /** How a tar can be compressed. */
-export type CompressionKind = "gzip" | "zstd";
+export type CompressionKind = Exclude<Compression, "none">;
 
 /**
  * Compresses as usual tools do by default: gzip at level 6 without name and time, or one zstd frame at level 3. Equal content

@@ -1,5 +1,5 @@
 import { ZstdDecoder } from "@composefs/core";
-import type { Compression } from "../source/media-types.ts";
+import type { Compression } from "../media-types.ts";
 import { CompressionError } from "./compression-error.ts";
 import { gunzip } from "./gunzip.ts";
 

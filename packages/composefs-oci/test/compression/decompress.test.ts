@@ -1,8 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { ZstdDecoder } from "@composefs/core";
 import { describe, expect, test } from "vitest";
-import { CompressionError } from "../../src/layer/compression-error.ts";
-import { decompress, sniffCompression } from "../../src/layer/decompress.ts";
+import { CompressionError } from "../../src/compression/compression-error.ts";
+import { decompress, sniffCompression } from "../../src/compression/decompress.ts";
 import { chunked, noise } from "../tar-builder.ts";
 
 /** By the zstd command 1.5: `printf hello | zstd --no-check`. */
