@@ -5,7 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HashName } from "@composefs/core";
 import { type OciDigest, pull } from "@composefs/oci";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { layoutAsDir, layoutAsDockerArchive } from "../support/layout-forms.ts";
+import { type LayoutRegistry, startLayoutRegistry } from "../support/layout-registry.ts";
 import { withNewRepository } from "../support/pull-into.ts";
 
 /** A tar or compressed blob pulled by composefs-rs 0.9.4 as the one layer of an image; see testdata/README.md. */
@@ -26,6 +28,12 @@ const TESTDATA = new URL("../../testdata/oci/", import.meta.url);
 const { cases } = JSON.parse(readFileSync(new URL("cases.json", TESTDATA), "utf8")) as {
   cases: Record<string, RecordedCase>;
 };
+const TRANSPORTS: readonly (readonly [string, (layout: string, manifest: string) => string])[] = [
+  ["oci", (layout) => `oci:${layout}`],
+  ["dir", (layout) => `dir:${layoutAsDir(layout, directory)}`],
+  ["docker-archive", (layout, manifest) => `docker-archive:${layoutAsDockerArchive(layout, manifest, directory)}`],
+  ["docker", (layout) => registry.offer(layout)],
+];
 /** What is wrong with a blob that cannot be stored; everything else that fails is a fault of the tar. */
 const CORRUPT: ReadonlySet<string> = new Set([
   "comp-gzip-trailing-garbage",
@@ -37,15 +45,30 @@ const CORRUPT: ReadonlySet<string> = new Set([
   "comp-empty-gzip-blob",
   "comp-empty-zstd-blob",
 ]);
+/** An archive by `docker save` has no media types, so none can be wrong; an empty layer is a tar of nothing. */
+const SAVED: Readonly<Record<string, string | null>> = {
+  "comp-gzip-as-plain": null,
+  "comp-plain-as-gzip": null,
+  "comp-plain-as-zstd": null,
+  "comp-empty-gzip-blob": "BLOB_DIGEST_MISMATCH",
+  "comp-empty-zstd-blob": "BLOB_DIGEST_MISMATCH",
+};
 const OF_TAR = /^(TAR_MALFORMED|TAR_LIMIT|CHECKSUM_MISMATCH|INVALID_NUMBER)$/;
 const OF_TREE = /^(LAYER_UNSUPPORTED|TREE_INVALID)$/;
 
 let directory: string;
-beforeAll(() => {
+let registry: LayoutRegistry;
+beforeAll(async () => {
+  registry = await startLayoutRegistry();
+  for (const [name, value] of Object.entries(registry.env)) vi.stubEnv(name, value);
   directory = mkdtempSync(join(tmpdir(), "oci-sources-cases-"));
   execFileSync("tar", ["-xzf", new URL("cases.tar.gz", TESTDATA).pathname, "-C", directory]);
 });
-afterAll(() => rmSync(directory, { recursive: true }));
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await registry.close();
+  rmSync(directory, { recursive: true });
+});
 
 /** The image of a case as an OCI layout. */
 function layout(name: string, { manifest, config }: RecordedCase): string {
@@ -74,11 +97,21 @@ describe.each<HashName>(["sha256", "sha512"])("one layer, %s", (hash) => {
     expect([recorded.length, compressed.length]).toEqual([133, 14]);
   });
 
-  test.each(recorded)("$name", async ({ name, record, expected }) => {
-    const reference = `oci:${layout(name, record)}`;
+  // Where blobs come from does not depend on the hash.
+  const transports = hash === "sha256" ? TRANSPORTS : TRANSPORTS.slice(0, 1);
+  const each = recorded.flatMap((one) => transports.map(([transport, carry]) => ({ ...one, transport, carry })));
+  test.each(each)("$name by $transport", async ({ name, record, expected, transport, carry }) => {
+    const reference = carry(layout(name, record), record.manifest);
     await withNewRepository(directory, hash, async (repository) => {
       const pulled = pull(repository, reference, { tag: "x", compatWhiteouts: true });
-      if (expected.pull.rc === 0) {
+      const code = transport === "docker-archive" ? SAVED[name] : undefined;
+      if (code === null) {
+        await pulled;
+        expect(repository.listStreams()).toContain(`oci-layer-${record.diff_id}`);
+      } else if (code !== undefined) {
+        await expect(pulled).rejects.toMatchObject({ code, details: { source: reference, layer: record.diff_id } });
+        expect(repository.listStreams()).toEqual([]);
+      } else if (expected.pull.rc === 0) {
         expect((await pulled).imageIds).toEqual(new Map([[1, expected.compute_id.V1]]));
         if (expected.stream !== undefined) {
           expect(repository.findStream(`oci-layer-${record.diff_id}`)).toBe(expected.stream);

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ObjectId } from "@composefs/core";
 import { fsckImages, listImages, type OciDigest, pull } from "@composefs/oci";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { layoutAsDir } from "../support/layout-forms.ts";
+import { type LayoutRegistry, startLayoutRegistry } from "../support/layout-registry.ts";
 import { withNewRepository } from "../support/pull-into.ts";
 
 /** A layout pulled by composefs-rs 0.9.0, or several in steps; see testdata/README.md. */
@@ -62,6 +64,22 @@ const EXPECTED: Readonly<Record<string, readonly [code: string, layer?: OciDiges
   "artifact-with-tar-layer": null,
   "artifact-no-layers": null,
 };
+/** A manifest alone has no entry of an index that says its platform, and an index is one level, not the place itself. */
+const NO_INDEX = {
+  "index-nested-beside-another": undefined,
+  "empty-index": undefined,
+  "no-index-json": undefined,
+  "not-a-layout": undefined,
+  "foreign-arch": null,
+  "foreign-os": null,
+  "foreign-arch-descriptor-only": null,
+} as const;
+/** Other answers by other transports, of what they can carry. */
+const OTHERWISE: Readonly<Record<string, Readonly<Record<string, (typeof EXPECTED)[string] | undefined>>>> = {
+  // Nothing says what digest its manifest should have.
+  dir: { ...NO_INDEX, "manifest-corrupt-same-size": undefined },
+  docker: NO_INDEX,
+};
 /** The platform that was missing is there when it is asked for. */
 const OF_OTHER_PLATFORMS: Readonly<Record<string, readonly [os: string, architecture: string]>> = {
   "foreign-arch": ["linux", "arm64"],
@@ -70,11 +88,18 @@ const OF_OTHER_PLATFORMS: Readonly<Record<string, readonly [os: string, architec
 };
 
 let directory: string;
-beforeAll(() => {
+let registry: LayoutRegistry;
+beforeAll(async () => {
+  registry = await startLayoutRegistry();
+  for (const [name, value] of Object.entries(registry.env)) vi.stubEnv(name, value);
   directory = mkdtempSync(join(tmpdir(), "oci-sources-errors-"));
   execFileSync("tar", ["-xzf", new URL("errors.tar.gz", TESTDATA).pathname, "-C", directory]);
 });
-afterAll(() => rmSync(directory, { recursive: true }));
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await registry.close();
+  rmSync(directory, { recursive: true });
+});
 
 const layoutOf = (name: string): string => join(directory, "errors", name);
 function archiveOf(name: string): string {
@@ -91,8 +116,12 @@ test("every recorded layout has its expectation", () => {
 describe.each([
   ["oci", layoutOf],
   ["oci-archive", archiveOf],
+  ["dir", (name: string) => layoutAsDir(layoutOf(name), directory)],
+  ["docker", (name: string) => registry.offer(layoutOf(name)).slice("docker:".length)],
 ] as const)("%s", (transport, path) => {
-  test.each(Object.entries(EXPECTED))("%s", async (name, expected) => {
+  const others = OTHERWISE[transport];
+  const cases = Object.entries({ ...EXPECTED, ...others }).filter(([, expected]) => expected !== undefined);
+  test.each(cases)("%s", async (name, expected = null) => {
     const reference = `${transport}:${path(name)}`;
     await withNewRepository(directory, "sha256", async (repository) => {
       const pulled = pull(repository, reference, { tag: "x" });
@@ -119,7 +148,10 @@ describe.each([
     });
   });
 
-  test.each(Object.entries(OF_OTHER_PLATFORMS))("%s when it is asked for", async (name, [os, architecture]) => {
+  const ofOtherPlatforms = Object.entries(OF_OTHER_PLATFORMS).filter(
+    ([name]) => others === undefined || name !== "foreign-arch-descriptor-only",
+  );
+  test.each(ofOtherPlatforms)("%s when it is asked for", async (name, [os, architecture]) => {
     await withNewRepository(directory, "sha256", async (repository) => {
       const platform = { os, architecture, variant: null };
       expect((await pull(repository, `${transport}:${path(name)}`, { platform })).kind).toBe("container");

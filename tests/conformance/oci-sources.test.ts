@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HashName } from "@composefs/core";
 import { listImages, type OciDigest, pull, summarizeLayer } from "@composefs/oci";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { layoutAsDir, layoutAsDockerArchive } from "../support/layout-forms.ts";
+import { type LayoutRegistry, startLayoutRegistry } from "../support/layout-registry.ts";
 import { withNewRepository } from "../support/pull-into.ts";
 
 /** One image pulled by composefs-rs 0.9.4; see testdata/README.md. */
@@ -41,7 +43,10 @@ const { images } = JSON.parse(readFileSync(new URL("vectors.json", TESTDATA), "u
 const HASHES: readonly HashName[] = ["sha256", "sha512"];
 
 let directory: string;
-beforeAll(() => {
+let registry: LayoutRegistry;
+beforeAll(async () => {
+  registry = await startLayoutRegistry();
+  for (const [name, value] of Object.entries(registry.env)) vi.stubEnv(name, value);
   directory = mkdtempSync(join(tmpdir(), "oci-sources-"));
   for (const { name } of images) {
     execFileSync("tar", ["-xf", new URL(`layouts/${name}.tar`, TESTDATA).pathname, "-C", directory]);
@@ -49,26 +54,23 @@ beforeAll(() => {
     execFileSync("gzip", ["-k", join(directory, `${name}.tar`)]);
   }
 });
-afterAll(() => rmSync(directory, { recursive: true }));
-
-/** The layout as skopeo's `dir:` has it: one manifest, all blobs beside it. */
-function asDir({ name, manifest }: RecordedImage): string {
-  const path = mkdtempSync(join(directory, "dir-"));
-  cpSync(join(directory, name, "blobs/sha256"), path, { recursive: true });
-  writeFileSync(join(path, "manifest.json"), manifest);
-  writeFileSync(join(path, "version"), "Directory Transport Version: 1.1\n");
-  return path;
-}
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await registry.close();
+  rmSync(directory, { recursive: true });
+});
 
 const place = ({ pull_ref }: RecordedImage, suffix: string): string => {
   const [, name, tag] = pull_ref.split(":");
   return `${join(directory, name as string)}${suffix}${tag === undefined ? "" : `:${tag}`}`;
 };
+/** Archives by `docker save` have a test of their own, since they have no manifests. */
 const TRANSPORTS: readonly (readonly [string, (image: RecordedImage) => string])[] = [
   ["oci", (image) => `oci:${place(image, "")}`],
   ["oci-archive", (image) => `oci-archive:${place(image, ".tar")}`],
   ["oci-archive, compressed", (image) => `oci-archive:${place(image, ".tar.gz")}`],
-  ["dir", (image) => `dir:${asDir(image)}`],
+  ["dir", ({ name }) => `dir:${layoutAsDir(join(directory, name), directory)}`],
+  ["docker", ({ name }) => registry.offer(join(directory, name))],
 ];
 
 const each = images.flatMap((image) =>
@@ -102,6 +104,25 @@ test.each(each)("$name by $transport, $hash: the recorded repository", async ({ 
     expect(listed.map(({ manifestDigest, kind }) => [manifestDigest, kind === "container"])).toEqual(
       expected.V1.images_json.images.map(({ manifest_digest, is_container }) => [manifest_digest, is_container]),
     );
+  });
+});
+
+const containers = images.filter(({ name }) => name !== "artifact");
+const saved = containers.flatMap((image) => HASHES.map((hash) => ({ name: image.name, hash, image })));
+
+test.each(saved)("$name by docker-archive, $hash: the recorded config, layers and image", async ({ image, hash }) => {
+  const expected = image.hash[hash];
+  const archive = layoutAsDockerArchive(join(directory, image.name), image.manifest, directory);
+  await withNewRepository(directory, hash, async (repository) => {
+    expect(await pull(repository, `docker-archive:${archive}`, { tag: "x", compatWhiteouts: true })).toMatchObject({
+      configDigest: image.config_digest,
+      configId: expected.V1.config_stream,
+      imageIds: new Map([[1, expected.V1.image_id]]),
+    });
+    for (const [diffId, layer] of Object.entries(expected.layers)) {
+      expect(repository.findStream(`oci-layer-${diffId}`)).toBe(layer.stream);
+    }
+    expect((await repository.fsck()).ok).toBe(true);
   });
 });
 

@@ -1,12 +1,19 @@
 import { join } from "node:path";
-import { initRepository } from "@composefs/core";
+import { buildImage, initRepository, Repository } from "@composefs/core";
+import { imageTree, openImage } from "@composefs/oci";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PlainEntry } from "../../packages/composefs/test/support/plain-tree.ts";
 import { requires } from "../support/capabilities.ts";
 import { cfsctlOk } from "../support/cfsctl.ts";
 import { type ImageRecipe, RECIPES } from "../support/equivalent-images.ts";
 import { type MadeImage, makeImage, originOf, TRANSPORTS, type Transport } from "../support/image-carriers.ts";
-import { asImageShows, contentSums, withMountPoint } from "../support/image-mount.ts";
+import {
+  asImageShows,
+  contentSums,
+  type KeptXattrs,
+  withMountedImage,
+  withMountPoint,
+} from "../support/image-mount.ts";
 import { type LoopFs, mountLoopFs } from "../support/loop-fs.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import type { PullOutput } from "../support/repo.ts";
@@ -95,6 +102,19 @@ describe.skipIf(requires(...NEEDED) !== null)("an image is the same wherever it 
       store.podman("image", "unmount", image.name);
     });
 
+    if (recipe.name === "attributes") {
+      test("with --xattrs keep-user-xattrs it has those that umoci unpacks", async () => {
+        await using repository = await Repository.open(repo);
+        const tree = await imageTree(repository, await openImage(repository, "x"), { xattrs: "keep-user-xattrs" });
+        const id = await repository.storeImage(buildImage(tree, { version: 1, hash: repository.hash }));
+        const unpacked = join(dir, "unpacked-with-attributes");
+        run("umoci", ["raw", "unpack", "--image", image.readable(), unpacked]);
+        const entries = await withMountedImage(repository, id, walkIndependently);
+        expect(entries).toEqual(shown(unpacked, (name) => /^(user\.|security\.capability$)/.test(name)));
+        expect(new Set(entries.flatMap(({ stat }) => Object.keys(stat.xattrs as object))).size).toBe(6);
+      });
+    }
+
     test.concurrent("pushed to a registry, it is pulled as the same image", async () => {
       const target = `docker://${registry.host}/pushed/${RECIPES.indexOf(recipe)}:v1`;
       const sent = await jsonOf(["--repo", repo, "oci", "push", "--json", "x", target], registry);
@@ -142,8 +162,8 @@ function isRewritten(recipe: ImageRecipe, transport: Transport): boolean {
 }
 
 /** A tree as an image of it shows it. */
-function shown(root: string): PlainEntry[] {
-  return asImageShows(walkIndependently(root), (name) => name === "security.capability");
+function shown(root: string, keeps: KeptXattrs = (name) => name === "security.capability"): PlainEntry[] {
+  return asImageShows(walkIndependently(root), keeps);
 }
 
 async function jsonOf(command: readonly string[], registry: TestRegistry): Promise<PullOutput> {
