@@ -2,6 +2,7 @@ import type { Platform, PullResult } from "@composefs/oci";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
+import { interruptible } from "../../interrupt.ts";
 import { valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { createProgress, type ProgressMode } from "../../render/progress.ts";
@@ -78,20 +79,23 @@ export function addOciPull(parent: Command, context: Context): void {
         const progress = await createProgress(context.stderr, options.progress ?? "auto", options.quiet ?? false);
         let result: PullResult;
         try {
-          result = await pull(repository, image, {
-            tag: name ?? image,
-            verify: options.verify ?? "crc",
-            verifyDiffId: options.verifyDiffid,
-            platform: options.platform,
-            throughSkopeo: options.localFetch === "disabled",
-            hardlink: options.hardlink ?? false,
-            zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
-            erofsVersion: chosenVersion(context.globals()),
-            compatWhiteouts: options.compatWhiteouts ?? false,
-            bootable: options.bootable ?? false,
-            expectedBootImage,
-            onProgress: progress.onProgress,
-          });
+          result = await interruptible((signal) =>
+            pull(repository, image, {
+              signal,
+              tag: name ?? image,
+              verify: options.verify ?? "crc",
+              verifyDiffId: options.verifyDiffid,
+              platform: options.platform,
+              throughSkopeo: options.localFetch === "disabled",
+              hardlink: options.hardlink ?? false,
+              zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
+              erofsVersion: chosenVersion(context.globals()),
+              compatWhiteouts: options.compatWhiteouts ?? false,
+              bootable: options.bootable ?? false,
+              expectedBootImage,
+              onProgress: progress.onProgress,
+            }),
+          );
         } finally {
           progress.stop();
         }
