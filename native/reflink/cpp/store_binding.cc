@@ -39,7 +39,11 @@ class StoreBuffers : public RowBatch {
   void run(size_t run) override {
     const size_t first = runs_[run];
     const size_t end = run + 1 < runs_.size() ? runs_[run + 1] : contents_.size();
-    store_->store_buffers(contents_.data() + first, end - first, rows_.data() + first);
+    try {
+      store_->store_buffers(contents_.data() + first, end - first, rows_.data() + first);
+    } catch (const std::bad_alloc&) {
+      for (size_t i = first; i < end; i++) rows_[i].fail(Outcome::kFailedWrite, -ENOMEM);
+    }
   }
 
  private:

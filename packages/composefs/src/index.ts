@@ -14,6 +14,7 @@ export { ComposefsError, type ErrorCode, type ErrorExtras } from "./errors.ts";
 export { type AlgorithmName, algorithmName, parseAlgorithmName } from "./fsverity/algorithm.ts";
 export { measureFile } from "./fsverity/measure-file.ts";
 export { isObjectId, type ObjectId, objectPath, parseObjectId } from "./fsverity/object-id.ts";
+export { makeDirectories } from "./make-directories.ts";
 export { DetachedMount } from "./mount/detached-mount.ts";
 export { type MountImageOptions, mountImage } from "./mount/mount-image.ts";
 export type { MountOptions } from "./mount/mount-stored-image.ts";

@@ -29,6 +29,7 @@ export class ZstdFrameWriter {
   readonly #gathered = new Uint8Array(GATHER_BYTES);
   #gatheredBytes = 0;
   readonly #output: Uint8Array[] = [];
+  #outputBytes = 0;
   #buffer = new Uint8Array(OUTPUT_BYTES);
   #used = 0;
 
@@ -41,6 +42,11 @@ export class ZstdFrameWriter {
       this.#gathered.set(data, this.#gatheredBytes);
       this.#gatheredBytes += data.length;
     }
+  }
+
+  /** Bytes compressed so far, those that were taken away among them. */
+  get size(): number {
+    return this.#outputBytes + this.#used;
   }
 
   /** Takes away what is compressed so far, so that a frame of any length needs little memory. */
@@ -87,6 +93,7 @@ export class ZstdFrameWriter {
     this.#used += produced;
     if (this.#used < this.#buffer.length) return;
     this.#output.push(this.#buffer);
+    this.#outputBytes += this.#buffer.length;
     this.#buffer = new Uint8Array(OUTPUT_BYTES);
     this.#used = 0;
   }

@@ -36,10 +36,10 @@ export function createBars(stderr: Writable): ProgressRenderer {
     bars.update();
     bars.stop();
   };
-  // A signal ends the process as ever, but not before the cursor is back.
+  // A signal ends the process as ever, or is for others to answer, but not before the cursor is back.
   const onSignal = (signal: NodeJS.Signals): void => {
     stop();
-    process.kill(process.pid, signal);
+    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
   };
   for (const signal of ENDING_SIGNALS) process.once(signal, onSignal);
   return {

@@ -34,6 +34,9 @@ export interface PlanOptions {
   readonly read: (content: BootContent) => Promise<Uint8Array>;
 }
 
+/** Longest command line of a unified kernel image that is looked at; the kernel takes 4 KiB at most. */
+const MAX_COMMAND_LINE_BYTES = 64 * 1024;
+
 /**
  * The files that boot an image by one of its entries.
  *
@@ -79,6 +82,12 @@ async function planUki(
     );
   }
   const section = peSection(await read(content), ".cmdline");
+  if (section !== null && section.length > MAX_COMMAND_LINE_BYTES) {
+    throw unusable(
+      `the unified kernel image '${shown(path)}' has a .cmdline section of ${section.length} bytes`,
+      "build it anew",
+    );
+  }
   const line = section === null ? null : Buffer.from(section).toString("utf8").replace(/\0+$/, "");
   const id = line === null ? null : findBootImage(line, hash);
   if (id === null) {

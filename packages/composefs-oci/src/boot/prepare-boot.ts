@@ -1,6 +1,12 @@
-import { mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { type BootContent, BootDirectory, bootImageArgument, type ObjectId, type Repository } from "@composefs/core";
+import {
+  type BootContent,
+  BootDirectory,
+  bootImageArgument,
+  makeDirectories,
+  type ObjectId,
+  type Repository,
+} from "@composefs/core";
 import { OciError } from "../errors.ts";
 import type { ImageOptions } from "../image/ensure-images.ts";
 import { finalizeImage } from "../image/finalize-image.ts";
@@ -8,6 +14,9 @@ import { openImage } from "../image/image.ts";
 import { bootTree } from "../tree/boot-tree.ts";
 import { imageLayers } from "../tree/image-tree.ts";
 import { planBootFiles } from "./plan-boot-files.ts";
+
+/** Far above any kernel and initramfs, and what a boot partition holds. */
+const MAX_FILE_BYTES = 1024 * 1024 * 1024;
 
 /** Settings of {@link prepareBoot}. */
 export interface PrepareBootOptions extends ImageOptions {
@@ -55,8 +64,7 @@ export async function prepareBoot(
   const [main] = bootImages?.wanted ?? [];
   if (main === undefined) throw new RangeError("a repository has a default format");
   const [version, id] = main;
-  const read = (content: BootContent): Promise<Uint8Array> =>
-    content.kind === "inline" ? Promise.resolve(content.bytes) : repository.objects.read(content.id);
+  const read = (content: BootContent): Promise<Uint8Array> => readBootFile(repository, content);
   const plan = await planBootFiles(entry, {
     hash: repository.hash,
     images: [...new Set([id, ...(await linkedBootImages(repository, manifestDigest))])],
@@ -66,11 +74,26 @@ export async function prepareBoot(
     read,
   });
   for (const directory of ["var", "etc/upper", "etc/work"]) {
-    mkdirSync(join(dirname(resolve(repository.path)), "state/deploy", plan.id, directory), { recursive: true });
+    makeDirectories(join(dirname(resolve(repository.path)), "state/deploy", plan.id, directory));
   }
   const directory = new BootDirectory(bootDirectory);
   for (const [path, content] of plan.files) directory.write(path, await read(content));
   return plan.id;
+}
+
+/** Files for booting are read whole. */
+async function readBootFile(repository: Repository, content: BootContent): Promise<Uint8Array> {
+  if (content.kind === "inline") return content.bytes;
+  const { id, size } = content;
+  if (size <= MAX_FILE_BYTES) return repository.objects.read(id);
+  throw new OciError(
+    "BOOT_ENTRY_INVALID",
+    `a file for booting has ${size} bytes, at most ${MAX_FILE_BYTES} are taken`,
+    {
+      details: { object: id, sizeBytes: Number(size), limit: MAX_FILE_BYTES },
+      hint: "build the image with smaller kernel and initramfs",
+    },
+  );
 }
 
 /** All images to boot of an image, of other formats and xattrs too: a unified kernel image may have been made for any. */

@@ -1,9 +1,16 @@
 import type { SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
 import type { SplitChunk } from "@composefs/splitfdstream";
+import { OciError } from "../errors.ts";
 import { countObject, emptyStats, type ImportStats, type StatsCounter } from "../import-stats.ts";
 
 /** Content up to this many bytes stays in the splitstream; larger content becomes an object (oci.md §2.2). */
 export const INLINE_MAX_BYTES = 64;
+
+/**
+ * Most bytes of a splitstream, which is held until its layer ends. A layer of a million files has some 30 MiB; one with more
+ * than this has content where only headers should be.
+ */
+const MAX_STREAM_BYTES = 256 * 1024 * 1024;
 
 /** A run of a layer whose files are on their way into the repository. */
 export interface WriteBatch<File extends { readonly size: number }> {
@@ -34,16 +41,23 @@ const MAX_PENDING = 3;
  */
 export class LayerWriter<File extends { readonly size: number }> {
   readonly #stream: SplitstreamWriter;
+  readonly #layer: string;
   readonly #toError: FailureToError<File>;
   readonly #stats: StatsCounter = emptyStats();
   readonly #pending: Pending<File>[] = [];
 
-  constructor(stream: SplitstreamWriter, toError: FailureToError<File>) {
+  /** @param layer for messages */
+  constructor(stream: SplitstreamWriter, layer: string, toError: FailureToError<File>) {
     this.#stream = stream;
+    this.#layer = layer;
     this.#toError = toError;
   }
 
-  /** Takes a batch, after waiting for the oldest when too many are under way. @throws the error of a batch before it */
+  /**
+   * Takes a batch, after waiting for the oldest when too many are under way.
+   *
+   * @throws the error of a batch before it; OciError `TAR_LIMIT`
+   */
   async submit(batch: WriteBatch<File>): Promise<void> {
     const settled = batch.outcomes.then(
       (ok): Settled => ({ ok }),
@@ -99,5 +113,19 @@ export class LayerWriter<File extends { readonly size: number }> {
         countObject(this.#stats, outcome.method, size);
       }
     }
+    const { compressedBytes } = this.#stream;
+    if (compressedBytes > MAX_STREAM_BYTES) throw this.#tooLarge(compressedBytes);
+  }
+
+  #tooLarge(compressedBytes: number): OciError {
+    const offset = this.#stream.size;
+    return new OciError(
+      "TAR_LIMIT",
+      `layer ${this.#layer}: more than ${MAX_STREAM_BYTES} bytes that belong to no file, up to byte ${offset} of the tar`,
+      {
+        details: { layer: this.#layer, limit: MAX_STREAM_BYTES, compressedBytes, offset },
+        hint: "no sound image has such a layer",
+      },
+    );
   }
 }

@@ -61,7 +61,7 @@ export async function storeSourceLayer(
     signal?.throwIfAborted();
     try {
       const judged = compression === null ? error : judge(error, diffId, descriptor, compression, start);
-      if (judged instanceof OciError && !isOfSource(judged)) await blob.verify(judged);
+      if (judged instanceof OciError && !OF_SOURCE.has(judged.code)) await blob.verify(judged);
       throw judged;
     } catch (last) {
       throw ofLayer(last, diffId);
@@ -72,11 +72,13 @@ export async function storeSourceLayer(
 }
 
 /** Codes of errors after which there is nothing left to read. */
-function isOfSource({ code }: OciError): boolean {
-  return (
-    code === "BLOB_DIGEST_MISMATCH" || code === "SOURCE_NOT_FOUND" || code === "SOURCE_INVALID" || code === "TRANSPORT"
-  );
-}
+const OF_SOURCE: ReadonlySet<string> = new Set([
+  "BLOB_DIGEST_MISMATCH",
+  "SOURCE_NOT_FOUND",
+  "SOURCE_INVALID",
+  "AUTH_FAILED",
+  "TRANSPORT",
+]);
 
 /** What the error of a tar means, given what the blob is said to be. */
 function judge(
@@ -96,7 +98,8 @@ function judge(
     });
   }
   const found = sniffCompression(start);
-  if (compression !== "none" || found === "none" || !(error instanceof OciError) || isOfSource(error)) return error;
+  if (compression !== "none" || found === "none" || !(error instanceof OciError) || OF_SOURCE.has(error.code))
+    return error;
   return new OciError("LAYER_CORRUPT", `layer ${layer}: expected a plain tar by its media type, found ${found}`, {
     details: { layer, blob: digest, mediaType, offset: 0 },
     hint: "the image was made wrong; build or push it again",

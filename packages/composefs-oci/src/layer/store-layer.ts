@@ -49,7 +49,7 @@ export async function importStoreLayer(
   const store = repository.objects.store({ hardlink: options.hardlink ?? false, copy: options.copy ?? true });
   const stream = repository.createStream(CONTENT_TYPE.layer);
   const content = await layer.open({ signal, lockTimeoutMs: options.lockTimeoutMs });
-  const writer = new LayerWriter<LayerFile>(stream, (file, failure) => {
+  const writer = new LayerWriter<LayerFile>(stream, layer.diffId, (file, failure) => {
     if (failure.step === "cancelled") return cancellation(signal);
     if (failure.step === "copy-refused") return copyRefused(layer, file);
     return fileFailure(layer, file, failure) ?? storeError(failure, fileOfLayer(layer.diffId, file.path));

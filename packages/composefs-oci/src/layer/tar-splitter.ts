@@ -48,7 +48,7 @@ export class TarSplitter {
   constructor(repository: Repository, stream: SplitstreamWriter, layer: string) {
     this.#layer = layer;
     this.#store = repository.objects.store();
-    this.#writer = new LayerWriter<TarFile>(stream, ({ path }, failure) =>
+    this.#writer = new LayerWriter<TarFile>(stream, layer, ({ path }, failure) =>
       storeError(failure, fileOfLayer(layer, path)),
     );
   }

@@ -60,7 +60,11 @@ function runSkopeo(from: string, to: string, { platform, signal }: SkopeoOptions
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr = (stderr + text).slice(-MAX_STDERR_CHARS);
     });
-    const stop = (): void => void child.kill();
+    const stop = (): void => {
+      child.kill();
+      // A process it left behind may keep the pipe open.
+      child.stderr.destroy();
+    };
     signal?.addEventListener("abort", stop, { once: true });
     child.once("error", (cause) => {
       signal?.removeEventListener("abort", stop);

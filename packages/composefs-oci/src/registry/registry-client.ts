@@ -174,7 +174,10 @@ export class RegistryClient {
     if (url.protocol !== "https:" && !(insecure && url.protocol === "http:")) {
       throw new OciError("TRANSPORT", `${what}: the registry sends for it to ${url.protocol}//, without encryption`, {
         details: { host },
-        hint: `\`insecure = true\` for ${host} in registries.conf allows it`,
+        hint:
+          url.protocol === "http:"
+            ? `\`insecure = true\` for ${host} in registries.conf allows it`
+            : "the registry's authentication is set up wrongly",
       });
     }
     const signal = this.#connections.signal(undefined);

@@ -48,14 +48,15 @@ function codeFor(status: number, said: readonly RegistryError[]): OciErrorCode {
   return "TRANSPORT";
 }
 
-function hintFor(code: OciErrorCode, status: number, host: string, helperFailure: Error | null): string | undefined {
+function hintFor(code: OciErrorCode, status: number, host: string, helperFailure: Error | null): string {
   if (helperFailure !== null) return `the credential helper failed: ${helperFailure.message}`;
   if (code === "AUTH_FAILED") {
     return `log in with \`podman login ${host}\`; many registries answer so for names that do not exist as well`;
   }
   if (code === "SOURCE_NOT_FOUND") return "check the name and the tag";
   if (status === 429) return "the registry limits requests: wait, or log in";
-  return status >= 500 ? "the registry has a fault; try again later" : undefined;
+  if (status >= 500) return "the registry has a fault; try again later";
+  return "the registry, or a proxy in front of it, is set up wrongly";
 }
 
 /** The errors that an answer lists, if it does so in the form of the distribution specification. */

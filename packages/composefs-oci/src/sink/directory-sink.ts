@@ -1,5 +1,6 @@
-import { lstat, mkdir, open, readdir } from "node:fs/promises";
+import { lstat, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeDirectories } from "@composefs/core";
 import { OciError } from "../errors.ts";
 import { optionalObjectField, optionalStringField, parseJsonObject } from "../image/json-shape.ts";
 import type { Descriptor } from "../image/manifest.ts";
@@ -38,7 +39,7 @@ const LAYOUT = `{"imageLayoutVersion":"${LAYOUT_VERSION}"}`;
 export async function openDirectorySink(directory: string, options: DirectorySinkOptions): Promise<BlobSink> {
   const { reference, tag, durable = true } = options;
   const index = join(directory, INDEX_NAME);
-  await mkdir(directory, { recursive: true });
+  makeDirectories(directory);
   await withDirectoryLock(directory, () => prepareDirectory(directory, durable));
   // A damaged index shows before anything is copied.
   addToIndex(await readSmallFile(index), [], index);

@@ -31,10 +31,20 @@ export async function writeFile(
     if (durable) await file.sync();
     await rename(temporary, path);
     renamed = true;
+  } catch (error) {
+    throw writing(error, directory);
   } finally {
     await file.close();
     if (!renamed) await unlink(temporary);
   }
+}
+
+/** A full disk is told of without saying which. */
+function writing(error: unknown, directory: string): unknown {
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  if ((syscall !== "write" && syscall !== "fsync") || path !== undefined || !(error instanceof Error)) return error;
+  error.message += ` '${directory}'`;
+  return Object.assign(error, { path: directory });
 }
 
 /** Writes all of `bytes` at the end of what was written before. */

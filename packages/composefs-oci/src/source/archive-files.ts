@@ -65,7 +65,10 @@ async function uncompressed(file: FileHandle, path: string, { signal }: AccessOp
       readRange(file, 0, Number.MAX_SAFE_INTEGER, { signal, reuse: true }),
       compression,
     )) {
-      await target.writeFile(piece);
+      await target.writeFile(piece).catch((error: Error) => {
+        error.message += ` '${tmpdir()}'`;
+        throw Object.assign(error, { path: tmpdir() });
+      });
     }
     await file.close();
     return target;

@@ -93,12 +93,19 @@ async function describe(
   }
   const paths = new Map<OciDigest, string>([[config.digest, saved.config]]);
   const layers: Descriptor[] = [];
+  // A list may name a file a thousand times, and a compressed one is read for its size.
+  const sizes = new Map<string, number>();
   for (const [i, digest] of diffIds.entries()) {
     const path = saved.layers[i] as string;
-    const content = await files.open(path);
-    if (content === null) throw noSuchBlob(`${path}, layer ${digest}`);
+    let size = sizes.get(path);
+    if (size === undefined) {
+      const content = await files.open(path);
+      if (content === null) throw noSuchBlob(`${path}, layer ${digest}`);
+      size = await tarSize(content, digest, access);
+      sizes.set(path, size);
+    }
     paths.set(digest, path);
-    layers.push({ mediaType: OCI_TAR, digest, size: await tarSize(content, digest, access) });
+    layers.push({ mediaType: OCI_TAR, digest, size });
   }
   const manifest = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers }));
   return { manifest, paths };

@@ -8,6 +8,9 @@ import { VerifiedBlob } from "./verified-blob.ts";
 /** Registries take 4 MiB; documents are read whole. */
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
 
+/** Bytes of documents that are remembered: an index can list ten thousands to look into. */
+const MAX_HELD_BYTES = 4 * MAX_DOCUMENT_BYTES;
+
 /** What a document is. */
 type DocumentKind = "manifest" | "config" | "index";
 
@@ -17,13 +20,23 @@ type DocumentKind = "manifest" | "config" | "index";
  */
 export type ReadDocument = (descriptor: Descriptor, kind: DocumentKind) => Promise<Uint8Array>;
 
-/** A reader of a source's documents that asks for none twice, and for none that the repository has. */
+/** A reader of a source's documents that asks for none of the last ones twice, and for none that the repository has. */
 export function documentReader(repository: Repository, source: BlobSource, options: AccessOptions): ReadDocument {
-  const known = new Map<string, Promise<Uint8Array>>();
+  const known = new Map<string, { readonly bytes: Promise<Uint8Array>; readonly size: number }>();
+  let held = 0;
   return (descriptor, kind) => {
-    const key = `${kind} ${descriptor.digest} ${descriptor.size}`;
-    const bytes = known.get(key) ?? readDocument(repository, source, descriptor, kind, options);
-    known.set(key, bytes);
+    const { digest, size } = descriptor;
+    const key = `${kind} ${digest} ${size}`;
+    const found = known.get(key);
+    if (found !== undefined) return found.bytes;
+    for (const [oldest, document] of known) {
+      if (held + size <= MAX_HELD_BYTES) break;
+      known.delete(oldest);
+      held -= document.size;
+    }
+    const bytes = readDocument(repository, source, descriptor, kind, options);
+    known.set(key, { bytes, size });
+    held += size;
     return bytes;
   };
 }

@@ -12,6 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { ComposefsError } from "../errors.ts";
+import { makeDirectories } from "../make-directories.ts";
 import { type ByteString, bytesOf } from "../tree/node.ts";
 
 /**
@@ -23,7 +24,7 @@ export class BootDirectory {
 
   /** Makes the directory if need be. @throws errors of `node:fs` */
   constructor(path: string) {
-    mkdirSync(path, { recursive: true });
+    makeDirectories(path);
     this.#root = realpathSync(path, { encoding: "buffer" });
   }
 

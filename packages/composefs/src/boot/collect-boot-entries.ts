@@ -40,6 +40,8 @@ export type BootEntry =
 
 /** Longest boot loader entry that is read. */
 const MAX_ENTRY_BYTES = 2 ** 20;
+/** All of them together: a thousand names can lead to one file. */
+const MAX_ENTRIES_BYTES = 16 * MAX_ENTRY_BYTES;
 
 /**
  * The ways to boot that the tree of an image has, best first: boot loader entries, unified kernel images in
@@ -56,11 +58,15 @@ export async function collectBootEntries(
   readObject: (id: ObjectId) => Promise<Uint8Array>,
 ): Promise<BootEntry[]> {
   const entries: BootEntry[] = [];
+  let length = 0;
   for (const [name, node] of entriesOf(root, "/boot/loader/entries")) {
     if (!name.endsWith(".conf")) continue;
     const path = `/boot/loader/entries/${name}`;
     const content = regularFile(node, path);
     const text = await readText(content, path, readObject);
+    length += text.length;
+    if (length > MAX_ENTRIES_BYTES)
+      throw invalid(path, `with it the entries have more than ${MAX_ENTRIES_BYTES} bytes`);
     const files = new Map(blsFiles(text).map((file) => [file, namedFile(root, file, path)]));
     entries.push({ kind: "bls", name: name.slice(0, -".conf".length) as ByteString, text, files });
   }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import type { HashName } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
 import { algorithmName } from "../fsverity/algorithm.ts";
+import { makeDirectories } from "../make-directories.ts";
 import { atPath, fdPath, hasCode, randomText, writeFileOnce } from "./directory.ts";
 import { DEFAULT_FORMATS, type ErofsFormats, encodeMetadata, type Metadata } from "./metadata.ts";
 import { METADATA_NAME, readMetadata } from "./metadata-file.ts";
@@ -56,7 +57,7 @@ export function initRepository(path: string, options: InitOptions = {}): InitOut
 }
 
 function makeDirectory(path: string): boolean {
-  mkdirSync(dirname(path), { recursive: true });
+  makeDirectories(dirname(path));
   try {
     mkdirSync(path, { mode: REPOSITORY_MODE });
     return true;

@@ -73,6 +73,11 @@ export class SplitstreamWriter {
     return this.#inlineBytes;
   }
 
+  /** Memory that the literal bytes take so far, compressed as they are held, in bytes. */
+  get compressedBytes(): number {
+    return this.#chunks.size + (this.#spilled?.size ?? 0);
+  }
+
   /** Number of distinct objects referred to. */
   get objectCount(): number {
     return this.#objects.size;

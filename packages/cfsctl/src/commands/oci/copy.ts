@@ -2,6 +2,7 @@ import type { PullResult } from "@composefs/oci";
 import { type Command, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
+import { interruptible } from "../../interrupt.ts";
 import { valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { withRepository } from "../../repository.ts";
@@ -34,12 +35,15 @@ export function addOciCopy(parent: Command, context: Context): void {
       let result: PullResult;
       try {
         result = await withProgress(context, options, (onProgress) =>
-          copyImage(destination, source, image, {
-            tag: options.name,
-            zeroCopy: options.zeroCopy ?? options.zerocopy ?? false,
-            erofsVersion: chosenVersion(context.globals()),
-            onProgress,
-          }),
+          interruptible((signal) =>
+            copyImage(destination, source, image, {
+              tag: options.name,
+              zeroCopy: options.zeroCopy ?? options.zerocopy ?? false,
+              erofsVersion: chosenVersion(context.globals()),
+              onProgress,
+              signal,
+            }),
+          ),
         );
       } finally {
         await source.close();

@@ -1,5 +1,6 @@
 import type { BlobSink } from "@composefs/oci";
 import type { Context } from "../../context.ts";
+import { interruptible } from "../../interrupt.ts";
 import { withRepository } from "../../repository.ts";
 import { exportJson, exportText } from "./export-result.ts";
 import { type ProgressArguments, withProgress } from "./progress-options.ts";
@@ -20,15 +21,17 @@ export async function handOn(
     const { exportImage, resolveImage } = await import("@composefs/oci");
     // A name that means nothing shows before anything is made at the destination.
     await resolveImage(repository, image);
-    const sink = await openSink();
-    try {
-      const result = await withProgress(context, options, (onProgress) =>
-        exportImage(repository, image, sink, { onProgress }),
-      );
-      if (options.json) await context.output.writeJson(exportJson(result));
-      else await context.output.write(exportText(result));
-    } finally {
-      await sink.close();
-    }
+    await interruptible(async (signal) => {
+      const sink = await openSink();
+      try {
+        const result = await withProgress(context, options, (onProgress) =>
+          exportImage(repository, image, sink, { signal, onProgress }),
+        );
+        if (options.json) await context.output.writeJson(exportJson(result));
+        else await context.output.write(exportText(result));
+      } finally {
+        await sink.close();
+      }
+    });
   });
 }

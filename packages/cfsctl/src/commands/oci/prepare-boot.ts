@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
+import { interruptible } from "../../interrupt.ts";
 import { compatWhiteoutsOption } from "../../options.ts";
 import { withRepository } from "../../repository.ts";
 import { UsageError } from "../../usage-error.ts";
@@ -28,13 +29,16 @@ export function addOciPrepareBoot(parent: Command, { globals }: Context): void {
       withRepository(globals(), async (repository) => {
         const { prepareBoot } = await import("@composefs/oci");
         if (verity !== undefined) await checkConfigId(repository, image, verity);
-        await prepareBoot(repository, image, {
-          bootDirectory: options.bootdir,
-          entryId: options.entryId,
-          commandLine: options.cmdline ?? [],
-          compatWhiteouts: options.compatWhiteouts ?? false,
-          erofsVersion: chosenVersion(globals()),
-        });
+        // No signal is passed on: what is begun on the boot partition is also ended.
+        await interruptible(() =>
+          prepareBoot(repository, image, {
+            bootDirectory: options.bootdir,
+            entryId: options.entryId,
+            commandLine: options.cmdline ?? [],
+            compatWhiteouts: options.compatWhiteouts ?? false,
+            erofsVersion: chosenVersion(globals()),
+          }),
+        );
       }),
     );
 }

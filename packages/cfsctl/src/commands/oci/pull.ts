@@ -1,7 +1,8 @@
-import type { Platform, PullResult } from "@composefs/oci";
+import type { Platform, ProgressListener, PullResult } from "@composefs/oci";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
+import { interruptible } from "../../interrupt.ts";
 import { compatWhiteoutsOption, valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { formatStatistics } from "../../render/statistics.ts";
@@ -70,8 +71,9 @@ export function addOciPull(parent: Command, context: Context): void {
         expectedDigest === undefined
           ? undefined
           : await objectIdArgument(repository, expectedDigest.toLowerCase(), "--expected-digest");
-      const result = await withProgress(context, options, (onProgress) =>
+      const work = (onProgress: ProgressListener | undefined, signal: AbortSignal): Promise<PullResult> =>
         pull(repository, image, {
+          signal,
           tag: name ?? image,
           verify: options.verify ?? "crc",
           verifyDiffId: options.verifyDiffid,
@@ -84,7 +86,9 @@ export function addOciPull(parent: Command, context: Context): void {
           bootable: options.bootable ?? false,
           expectedBootImage,
           onProgress,
-        }),
+        });
+      const result = await withProgress(context, options, (onProgress) =>
+        interruptible((signal) => work(onProgress, signal)),
       );
       if (options.json) await context.output.writeJson(pullResultJson(result, repository.erofs));
       else await context.output.write(resultText(result, expectedDigest !== undefined));
