@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ObjectId } from "@composefs/core";
 import { fsckImages, listImages, type OciDigest, pull } from "@composefs/oci";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { layoutAsDir } from "../support/layout-forms.ts";
+import { layoutAsDir, layoutAsDockerArchive, topDocument } from "../support/layout-forms.ts";
 import { type LayoutRegistry, startLayoutRegistry } from "../support/layout-registry.ts";
 import { withNewRepository } from "../support/pull-into.ts";
 
@@ -156,6 +156,41 @@ describe.each([
       const platform = { os, architecture, variant: null };
       expect((await pull(repository, `${transport}:${path(name)}`, { platform })).kind).toBe("container");
     });
+  });
+});
+
+/** An archive by `docker save` knows the digests of config and tars alone. */
+test.each([
+  ["corrupt-plain-layer-same-size", "BLOB_DIGEST_MISMATCH"],
+  ["corrupt-gzip-layer-same-size", "LAYER_CORRUPT"],
+  ["layer-blob-short", "BLOB_DIGEST_MISMATCH"],
+  ["layer-blob-missing", "SOURCE_NOT_FOUND"],
+  ["config-blob-missing", "SOURCE_NOT_FOUND"],
+  ["config-corrupt-same-size", "BLOB_DIGEST_MISMATCH"],
+  ["config-corrupt-harmless", "BLOB_DIGEST_MISMATCH"],
+  ["diffid-mismatch", "BLOB_DIGEST_MISMATCH"],
+  ["fewer-diffids", "LAYER_COUNT_MISMATCH"],
+  ["more-diffids", "LAYER_COUNT_MISMATCH"],
+  ["bad-diffid-syntax", "DIGEST_INVALID"],
+  ["config-empty-object", "MANIFEST_INVALID"],
+  ["config-not-json", "MANIFEST_INVALID"],
+  ["duplicate-layer", null],
+  ["foreign-arch", null],
+  ["docker-manifest-mediatype", null],
+])("docker-archive, %s", async (name, code) => {
+  const layout = layoutOf(name);
+  const manifest = topDocument(layout).bytes as Buffer;
+  const archive = layoutAsDockerArchive(layout, manifest.toString("utf8"), directory);
+  const reference = `docker-archive:${archive}`;
+  await withNewRepository(directory, "sha256", async (repository) => {
+    const pulled = pull(repository, reference, { tag: "x" });
+    if (code === null) expect((await pulled).changed).toBe(true);
+    else {
+      await expect(pulled).rejects.toMatchObject({ code, hint: expect.any(String), details: { source: reference } });
+      await expect(pulled).rejects.toThrow(reference);
+      expect(repository.listStreams()).toEqual([]);
+    }
+    expect((await repository.fsck()).ok).toBe(true);
   });
 });
 
