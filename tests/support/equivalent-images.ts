@@ -8,7 +8,7 @@ import { run } from "./run.ts";
 import { writeSmallLayer } from "./small-tree.ts";
 
 /** Brings a layer about in the root directory. */
-export type LayerWriter = (root: string) => void;
+type LayerWriter = (root: string) => void;
 
 /** An image that is to be the same wherever it comes from. Making one needs root. */
 export type ImageRecipe = BuiltRecipe | MadeRecipe;
