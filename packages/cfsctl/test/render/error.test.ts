@@ -48,3 +48,8 @@ test("causes that go in a circle end", () => {
   b.cause = a;
   expect(formatError(a)).toBe("Error: a\n\nCaused by:\n    b\n");
 });
+
+test("megabytes of text from elsewhere are cut", () => {
+  const long = "z".repeat(5_000_000);
+  expect(formatError(coded(long, "A", long, new Error(`b${long}`))).length).toBeLessThan(30_000);
+});

@@ -149,3 +149,15 @@ test("a standard error nobody reads does no harm", async () => {
   for (const event of EVENTS) onProgress?.(event);
   await new Promise(setImmediate);
 });
+
+test("bars: a signal that others answer gives the terminal back and no more", async () => {
+  const listeners = process.listenerCount("SIGTERM");
+  const seen: string[] = [];
+  const other = (name: string): void => void seen.push(name);
+  process.on("SIGTERM", other);
+  show(await render(fakeTerminal(), "auto"));
+  process.emit("SIGTERM", "SIGTERM");
+  process.off("SIGTERM", other);
+  expect(seen).toEqual(["SIGTERM"]);
+  expect(process.listenerCount("SIGTERM")).toBe(listeners);
+});

@@ -6,7 +6,7 @@ import {
   type StoreFailure,
   type StoreOutcome,
 } from "@composefs/core";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { LayerWriter, type WriteBatch } from "../../src/layer/layer-writer.ts";
 
 interface File {
@@ -19,7 +19,7 @@ const object = (digit: string, method: "copied" | "reflinked" = "copied"): Store
 
 function setUp() {
   const stream = new SplitstreamWriter("sha256", contentType("ocilayer"));
-  const writer = new LayerWriter<File>(stream, ({ name }, { step }) => new Error(`${name}: ${step}`));
+  const writer = new LayerWriter<File>(stream, "x", ({ name }, { step }) => new Error(`${name}: ${step}`));
   return { stream, writer };
 }
 
@@ -139,4 +139,13 @@ test("drain waits until every batch is through with its source", async () => {
   second.resolve([object("1")]);
   await draining;
   expect(drained).toBe(true);
+});
+
+test("TAR_LIMIT when the splitstream gets larger than any of files", async () => {
+  const { stream, writer } = setUp();
+  vi.spyOn(stream, "compressedBytes", "get").mockReturnValue(2 ** 28 + 1);
+  const one = batch(0, "a");
+  one.resolve([object("1")]);
+  await writer.submit(one.value);
+  await expect(writer.finish()).rejects.toMatchObject({ code: "TAR_LIMIT", details: { layer: "x", offset: 101 } });
 });

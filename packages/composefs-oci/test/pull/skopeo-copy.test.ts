@@ -83,3 +83,16 @@ test("aborted: skopeo is ended, and nothing stays", async () => {
   expect(readdirSync(temporary)).toEqual([]);
   await expect(openThroughSkopeo("sif:x", { signal: controller.signal })).rejects.toThrow("enough");
 });
+
+test("aborted while a program that it left behind keeps its output open", async () => {
+  skopeo(`mkdir "$to"; sleep 20 & echo $! > ${bin}/left; wait`);
+  const controller = new AbortController();
+  const opened = openThroughSkopeo("sif:x", { signal: controller.signal });
+  const watch = setInterval(() => {
+    if (existsSync(join(bin, "left"))) controller.abort(new Error("enough"));
+  }, 5);
+  await expect(opened).rejects.toThrow("enough");
+  clearInterval(watch);
+  expect(readdirSync(temporary)).toEqual([]);
+  process.kill(Number(readFileSync(join(bin, "left"), "utf8")));
+});

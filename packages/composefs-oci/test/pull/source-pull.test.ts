@@ -2,6 +2,7 @@ import { gzipSync } from "node:zlib";
 import type { Repository } from "@composefs/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OciDigest } from "../../src/digest.ts";
+import { OciError } from "../../src/errors.ts";
 import { openImage } from "../../src/image/image.ts";
 import type { Descriptor } from "../../src/image/manifest.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
@@ -211,4 +212,49 @@ test("an artifact about an image is recorded as its referrer", async () => {
   await repository.gc();
   expect((await openImage(repository, "x")).referrers).toEqual([artifact.digest]);
   expect((await openImage(repository, artifact.digest)).manifest.subject).toEqual(image);
+});
+
+test("MANIFEST_UNSUPPORTED for one layer named a thousand and one times, before it is read", async () => {
+  const layer = plain();
+  source.add(source.image(Array.from({ length: 1001 }, () => layer)));
+  await expect(pullFromSource(repository, source)).rejects.toMatchObject(
+    ociError("MANIFEST_UNSUPPORTED", { layers: 1001, limit: 1000, source: "memory:image" }),
+  );
+  expect(source.read).not.toContain(layer.diffId);
+  expect(names(repository)).toEqual({});
+});
+
+test("of an index with many large manifests only the last ones are kept in memory", async () => {
+  const config = { architecture: "s390x" };
+  const entries = Array.from({ length: 6 }, (_, i) =>
+    source.image([plain()], { config, manifest: { annotations: { [`x${i}`]: "y".repeat(15 * 2 ** 20) } } }),
+  );
+  const [first] = entries as [Descriptor];
+  source.add(source.index([...entries, first]));
+  await expect(pullFromSource(repository, source)).rejects.toMatchObject(ociError("SOURCE_NOT_FOUND"));
+  expect(source.read.filter((digest) => digest === first.digest)).toHaveLength(2);
+});
+
+test("a platform is proposed for the command line only if it may stand there", async () => {
+  const manifest = source.image([plain()]);
+  source.add(manifest, { os: "linux", architecture: "arm64", variant: null });
+  await expect(pullFromSource(repository, source, { strictPlatform: true })).rejects.toMatchObject({
+    hint: expect.stringContaining("--platform linux/arm64"),
+  });
+  source.entries.length = 0;
+  source.add(manifest, { os: "linux", architecture: "$(reboot)", variant: null });
+  await expect(pullFromSource(repository, source, { strictPlatform: true })).rejects.toMatchObject({
+    hint: expect.not.stringContaining("reboot"),
+  });
+});
+
+test("a refusal in place of a blob is told as that", async () => {
+  const layer = plain();
+  source.add(source.image([layer]));
+  const { readBlob } = source;
+  source.readBlob = (descriptor) => {
+    if (descriptor.digest === layer.diffId) throw new OciError("AUTH_FAILED", "no");
+    return readBlob.call(source, descriptor);
+  };
+  await expect(pullFromSource(repository, source)).rejects.toMatchObject({ code: "AUTH_FAILED" });
 });

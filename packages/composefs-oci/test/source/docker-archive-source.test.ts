@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { BlobSource, Candidate } from "../../src/source/blob-source.ts";
 import { openDockerArchive } from "../../src/source/docker-archive-source.ts";
 import { ociError } from "../code-of.ts";
@@ -167,4 +167,29 @@ test("SOURCE_NOT_FOUND: no such file; SOURCE_INVALID: no tar", async () => {
   await expect(at("nope")).rejects.toMatchObject({ code: "SOURCE_NOT_FOUND" });
   await expect(at("text")).rejects.toMatchObject({ code: "SOURCE_INVALID" });
   await expect(at("")).rejects.toMatchObject({ code: "SOURCE_INVALID" });
+});
+
+test("a compressed layer that is listed often is measured once", async () => {
+  const often = Array.from({ length: 500 }, () => DIFF_ID);
+  const many = Buffer.from(
+    JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: often } }),
+  );
+  const path = join(
+    tempDirectory({
+      "a.tar": tar([
+        { name: "c.json", content: many },
+        { name: "l.tar", content: gzipSync(TAR) },
+        list({ Config: "c.json", RepoTags: null, Layers: often.map(() => "l.tar") }),
+      ]),
+    }),
+    "a.tar",
+  );
+  const measure = vi.spyOn(await import("node:zlib").then(({ default: zlib }) => zlib.Gunzip.prototype), "_transform");
+  const source = await openDockerArchive("docker-archive:x", path);
+  const [candidate] = await source.candidates();
+  expect(JSON.parse(Buffer.from(await source.readManifest(candidate as Candidate)).toString()).layers[499].size).toBe(
+    TAR.length,
+  );
+  expect(measure.mock.calls.length).toBeLessThan(10);
+  await source.close();
 });

@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, expect, test } from "vitest";
 import { pull } from "../../src/pull/pull.ts";
@@ -57,4 +57,17 @@ test.each([
   const repository = await tempRepository();
   await expect(pull(repository, reference)).rejects.toMatchObject({ code });
   expect(existsSync(join(repository.path, "objects"))).toBe(false);
+});
+
+test.each(["index.json", "blob"])("SOURCE_INVALID for links that lead to themselves: %s", async (which) => {
+  const archive = tar([USR]);
+  const path = layout(archive, "application/vnd.oci.image.layer.v1.tar");
+  const file = join(path, which === "blob" ? `blobs/sha256/${sha256(archive).slice(7)}` : which);
+  rmSync(file);
+  symlinkSync(basename(file), file);
+  const repository = await tempRepository();
+  await expect(pull(repository, `oci:${path}`)).rejects.toMatchObject(ociError("SOURCE_INVALID", { path: file }));
+  rmSync(file);
+  mkdirSync(file);
+  await expect(pull(repository, `oci:${path}`)).rejects.toMatchObject(ociError("SOURCE_INVALID", { path: file }));
 });

@@ -129,4 +129,15 @@ describe("a tree", () => {
     const root = tree(...parents, `${CONFIG} ${2 ** 40} 100644 1 0 0 0 1.1 ${ID.slice(0, 2)}/${ID.slice(2)} - ${ID}`);
     expect(await codeOf(() => labelBootTree(root, nothingRead))).toBe("SELINUX_POLICY_INVALID");
   });
+
+  test.each<[string, string, string]>([
+    ["of 200,001 rules", "/ x\n".repeat(200_001), "SELINUX_UNSUPPORTED"],
+    ["of empty lines and comments", "\n#\n".repeat(1_000_000), "none"],
+  ])("with a policy %s ends soon", async (_, text, code) => {
+    const files = "/etc/selinux/t/contexts/files";
+    const above = ["/etc/selinux/t", "/etc/selinux/t/contexts", files].map(directory);
+    const object = `${files}/file_contexts ${text.length} 100644 1 0 0 0 1.1 ${ID.slice(0, 2)}/${ID.slice(2)} - ${ID}`;
+    const root = tree(...parents, inline("SELINUXTYPE=t\n"), ...above, object);
+    expect(await codeOf(() => labelBootTree(root, async () => Buffer.from(text)))).toBe(code);
+  });
 });

@@ -161,3 +161,30 @@ describe("a labeller", () => {
     }
   });
 });
+
+describe("a pattern made to exhaust", () => {
+  test.each<[string, string, string]>([
+    ["many repetitions of one item", `/a${"*".repeat(5000)}`, "SELINUX_POLICY_INVALID"],
+    ["options of options", `/a${"?".repeat(5000)}`, "SELINUX_POLICY_INVALID"],
+    [
+      "repetitions in repetitions",
+      `/${"(".repeat(200)}a${")**".repeat(200)}${"*".repeat(100)}`,
+      "SELINUX_POLICY_INVALID",
+    ],
+    ["a long quotation", `/\\Q${"a".repeat(200_000)}\\E`, "SELINUX_UNSUPPORTED"],
+    ["alternatives behind", `/(?<=${"a|".repeat(200_000)}a)b`, "SELINUX_UNSUPPORTED"],
+    ["a long class", `/[${"a-z".repeat(100_000)}]`, "SELINUX_UNSUPPORTED"],
+  ])("is refused, with little to repeat: %s", async (_, regex, code) => {
+    expect(await codeOf(() => new Labeller([rule(regex)]))).toBe(code);
+    try {
+      new Labeller([rule(regex)]);
+    } catch (error) {
+      expect(JSON.stringify(error).length).toBeLessThan(2000);
+    }
+  });
+
+  test("equal classes count once", () => {
+    const labeller = new Labeller(Array.from({ length: 200 }, () => rule(`/${"[ab][bc]".repeat(100)}`)));
+    expect(labeller.label(`/${"ab".repeat(100)}` as ByteString, "-")).not.toBe(null);
+  });
+});

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { contentType, type ObjectId, parseSplitstream, SplitstreamWriter } from "../../src/index.ts";
 
@@ -39,4 +40,15 @@ test("names: sorted by bytes, the later id counts, ids may be shared", () => {
     ["b", id("3")],
     ["ü", id("2")],
   ]);
+});
+
+test("tells what its literal bytes take, also of a run not ended", () => {
+  const one = writer();
+  expect(one.compressedBytes).toBe(0);
+  for (let i = 0; i < 20; i++) one.inline(randomBytes(2 ** 20));
+  const running = one.compressedBytes;
+  expect(running).toBeGreaterThan(10 * 2 ** 20);
+  one.external(id("a"), 100);
+  expect(one.compressedBytes).toBeGreaterThanOrEqual(running);
+  expect(one.finish().length).toBeGreaterThan(20 * 2 ** 20);
 });
