@@ -9,6 +9,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   reflink::init_object_sizes(env, exports);
   reflink::init_scan(env, exports);
   reflink::init_mount(env, exports);
+  reflink::init_inflater(env, exports);
+  reflink::init_digester(env, exports);
   reflink::init_fd_passing(env, exports);
   reflink::init_open_files(env, exports);
   return exports;

@@ -28,6 +28,8 @@ void init_store_files(Napi::Env env, Napi::Object exports);
 void init_object_sizes(Napi::Env env, Napi::Object exports);
 void init_scan(Napi::Env env, Napi::Object exports);
 void init_mount(Napi::Env env, Napi::Object exports);
+void init_inflater(Napi::Env env, Napi::Object exports);
+void init_digester(Napi::Env env, Napi::Object exports);
 void init_fd_passing(Napi::Env env, Napi::Object exports);
 void init_open_files(Napi::Env env, Napi::Object exports);
 

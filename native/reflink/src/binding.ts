@@ -120,6 +120,15 @@ export interface Binding {
   socketPair(packets: boolean): Int32Array | number;
   sendFds(socket: number, data: Uint8Array, fds: Int32Array): number;
   receiveFds(socket: number, maxBytes: number): { data: Buffer; fds: Int32Array; truncated: boolean } | number;
+  createInflater(): NativeHandle | null;
+  inflateChunk(
+    inflater: NativeHandle,
+    input: Uint8Array,
+    output: Uint8Array,
+  ): Promise<{ consumed: number; produced: number; state: number; message: string }>;
+  createDigester(name: string): NativeHandle | null;
+  updateDigester(digester: NativeHandle, data: Uint8Array): Promise<void>;
+  finishDigester(digester: NativeHandle): Uint8Array;
   createWriter(store: NativeHandle): NativeHandle | number;
   writeWriter(writer: NativeHandle, chunks: readonly Uint8Array[]): Promise<number>;
   finishWriter(writer: NativeHandle): Promise<NativeStoreResult>;

@@ -1,4 +1,5 @@
 export { crc64 } from "./crc64.ts";
+export { type DigestName, Digester } from "./digester.ts";
 export { KernelError } from "./errors.ts";
 export { MAX_MESSAGE_FDS, type ReceivedFds, receiveFds, sendFds, socketPair } from "./fd-passing.ts";
 export {
@@ -12,6 +13,7 @@ export {
   RESOLVE,
   syncfs,
 } from "./files.ts";
+export { type Inflated, Inflater } from "./inflater.ts";
 export { type LockType, tryFlock, tryOfdLock } from "./locks.ts";
 export { applyIdMap, FsContext, MOUNT_ATTR_RDONLY, moveMount, openLoopDevice, unmount } from "./mount.ts";
 export {
