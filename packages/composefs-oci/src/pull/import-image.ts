@@ -139,16 +139,17 @@ async function planLayers(
   layers: readonly SourceLayer[],
   kind: Manifest["kind"],
 ): Promise<PlannedImport[]> {
-  const plan = new Map<OciDigest, PlannedImport>();
-  for (const source of layers) {
+  const distinct = new Map<OciDigest, SourceLayer>();
+  for (const source of layers) if (!distinct.has(source.diffId)) distinct.set(source.diffId, source);
+  // Several at a time: the native threads look for the objects of one while the stream of another is read here.
+  const limit = pLimit(availableParallelism());
+  return limit.map(distinct.values(), async (source): Promise<PlannedImport> => {
     const { diffId } = source;
-    if (plan.has(diffId)) continue;
     const found = await findLayer(repository, diffId, kind === "container" ? "tar" : "any");
     const stored =
       found === null ? null : { id: found.id, stats: { ...emptyStats(), objectsAlreadyPresent: found.objects } };
-    plan.set(diffId, { diffId, source, stored, present: found !== null });
-  }
-  return [...plan.values()];
+    return { diffId, source, stored, present: found !== null };
+  });
 }
 
 async function storeLayers(

@@ -160,10 +160,8 @@ function* readChunks(
         at += take;
         continue;
       }
-      const take = Math.min(8 - have, piece.length - at);
-      prefix.set(piece.subarray(at, at + take), have);
-      have += take;
-      at += take;
+      // One at a time: nearly all prefixes lie whole in a piece, and a subarray of each would cost more than the copy.
+      prefix[have++] = piece[at++] as number;
       if (have < 8) continue;
       have = 0;
       const value = prefix.readBigInt64LE();
