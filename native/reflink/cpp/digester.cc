@@ -26,6 +26,8 @@ class UpdateDigest : public PromiseBatch {
     keep(data);
   }
 
+  bool urgent() const override { return true; }
+
   void run(size_t) override {
     std::lock_guard<std::mutex> hold(digester_->mutex);
     if (digester_->context) EVP_DigestUpdate(digester_->context, data_, length_);

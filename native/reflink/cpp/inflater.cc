@@ -42,6 +42,8 @@ class Inflate : public PromiseBatch {
     keep(output);
   }
 
+  bool urgent() const override { return true; }
+
   void run(size_t) override {
     std::lock_guard<std::mutex> hold(inflater_->mutex);
     ProcessZStream& stream = inflater_->stream;

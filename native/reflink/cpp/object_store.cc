@@ -135,7 +135,7 @@ void ObjectStore::store_hashed(const SourceFile& source, const SourceItem& item,
   } else if (row.failed()) {
     return;
   } else if (content && settings_.copy) {
-    const int error = write_all(staging.fd(), content, item.size);
+    const int error = write(staging, content, item.size);
     return error < 0 ? row.fail(Outcome::kFailedWrite, error) : commit(staging, digest, item.size, Outcome::kCopied, row);
   }
   staging.discard();
@@ -176,7 +176,7 @@ void ObjectStore::store_open_file(int source, dev_t device, const SourceItem& it
     const size_t length = static_cast<size_t>(n);
     if (!settings_.verity) local.hasher.update(local.buffer.data(), length);
     if (item.check_crc) crc.update(local.buffer.data(), length);
-    if (const int error = write_all(staging.fd(), local.buffer.data(), length); error < 0) {
+    if (const int error = write(staging, local.buffer.data(), length); error < 0) {
       return row.fail(Outcome::kFailedWrite, error);
     }
     offset += length;
@@ -260,7 +260,7 @@ void ObjectStore::store_content(const Span& content, const uint8_t* digest, Row&
   }
   Staging staging;
   if (const int error = staging.open(settings_.objects_fd); error < 0) return row.fail(Outcome::kFailedStage, error);
-  if (const int error = write_all(staging.fd(), data, length); error < 0) return row.fail(Outcome::kFailedWrite, error);
+  if (const int error = write(staging, data, length); error < 0) return row.fail(Outcome::kFailedWrite, error);
   commit(staging, digest, length, Outcome::kCopied, row);
 }
 
@@ -282,7 +282,7 @@ int ObjectStore::fix_verity(Staging& staging) {
     uint64_t offset = 0;
     for (ssize_t n; (n = read_at(staging.fd(), local.buffer.data(), local.buffer.size(), offset)) != 0;) {
       if (n < 0) return static_cast<int>(n);
-      if (const int error = write_all(copy.fd(), local.buffer.data(), static_cast<size_t>(n)); error < 0) return error;
+      if (const int error = write(copy, local.buffer.data(), static_cast<size_t>(n)); error < 0) return error;
       offset += static_cast<uint64_t>(n);
     }
     staging.swap(copy);
@@ -342,6 +342,12 @@ bool ObjectStore::name(Staging* staging, int source, uint64_t size, Outcome meth
   }
   row.outcome = method;
   return true;
+}
+
+int ObjectStore::write(const Staging& staging, const uint8_t* data, size_t length) {
+  const int error = write_all(staging.fd(), data, length);
+  if (error >= 0) writeback_.wrote(settings_.objects_fd, length);
+  return error;
 }
 
 int ObjectStore::probe_reflink(int source_fd) {

@@ -12,6 +12,7 @@
 #include "source_file.h"
 #include "staging.h"
 #include "verity_hasher.h"
+#include "writeback.h"
 
 namespace reflink {
 
@@ -48,6 +49,8 @@ class ObjectStore {
   void store_buffers(const Span* contents, size_t count, Row* rows);
   // Names a staging file. `digest` is what was hashed on the way in; ignored where fs-verity measures.
   void commit(Staging& staging, const uint8_t* digest, uint64_t size, Outcome method, Row& row);
+  // write_all() to a staging file.
+  int write(const Staging& staging, const uint8_t* data, size_t length);
   // Trials that leave nothing behind: 0 or a negative errno. A link shows for a moment, under a temporary name.
   int probe_reflink(int source_fd);
   int probe_hardlink(int source_fd);
@@ -66,6 +69,7 @@ class ObjectStore {
   bool stands(const char* path, uint64_t size, const uint8_t* id);
 
   const StoreSettings settings_;
+  Writeback writeback_;
   std::mutex mutex_;
   std::set<dev_t> unclonable_;  // source devices that answered EOPNOTSUPP or EXDEV
 };

@@ -33,7 +33,11 @@ void Pool::submit(Batch* batch) {
     }
     started_++;
   }
-  queue_.push_back(batch);
+  if (batch->urgent()) {
+    queue_.push_front(batch);
+  } else {
+    queue_.push_back(batch);
+  }
   wake_.notify_all();
 }
 

@@ -19,6 +19,8 @@ class Batch {
   virtual void run(size_t item) = 0;
   virtual void finished() = 0;
   virtual bool abandoned() const { return false; }  // true: items not begun are not run any more
+  // true: does not queue behind batches that wait; for short steps that others depend on.
+  virtual bool urgent() const { return false; }
   size_t count() const { return count_; }
 
  private:

@@ -28,6 +28,22 @@ std::vector<size_t> runs_of(const Spans& contents) {
   return starts;
 }
 
+// Stretches of `memories` as columns of three numbers give them: which one, first byte, bytes.
+Spans spans_within(Napi::Env env, const Spans& memories, const Napi::Float64Array& places) {
+  Spans contents;
+  contents.reserve(places.ElementLength() / 3);
+  for (size_t i = 0; i + 2 < places.ElementLength(); i += 3) {
+    const double memory = places[i], start = places[i + 1], length = places[i + 2];
+    const bool known = memory >= 0 && memory < static_cast<double>(memories.size());
+    const double end = known ? static_cast<double>(memories[static_cast<size_t>(memory)].second) : 0;
+    if (!known || !(start >= 0 && length >= 0 && start + length <= end)) {
+      throw Napi::RangeError::New(env, "stretch outside of its memory");
+    }
+    contents.push_back({memories[static_cast<size_t>(memory)].first + static_cast<size_t>(start), static_cast<size_t>(length)});
+  }
+  return contents;
+}
+
 class StoreBuffers : public RowBatch {
  public:
   StoreBuffers(Napi::Env env, std::shared_ptr<ObjectStore> store, Spans contents, std::vector<size_t> runs)
@@ -76,7 +92,7 @@ class WriteChunks : public PromiseBatch {
     for (const auto& [data, length] : chunks_) {
       if (writer_->error < 0) break;
       if (hash) writer_->hasher.update(data, length);
-      writer_->error = write_all(writer_->staging.fd(), data, length);
+      writer_->error = writer_->store->write(writer_->staging, data, length);
       writer_->size += length;
     }
     error_ = writer_->error;
@@ -121,7 +137,7 @@ Napi::Value create_store(const Napi::CallbackInfo& info) {
 
 Napi::Value store_buffers(const Napi::CallbackInfo& info) {
   auto store = handle_arg<ObjectStore>(info, 0, kStoreTag);
-  Spans contents = byte_spans(info.Env(), info[1]);
+  Spans contents = spans_within(info.Env(), byte_spans(info.Env(), info[1]), array_arg<Napi::Float64Array>(info, 2));
   std::vector<size_t> runs = runs_of(contents);
   auto* batch = new StoreBuffers(info.Env(), std::move(store), std::move(contents), std::move(runs));
   batch->keep(info[1]);

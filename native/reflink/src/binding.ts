@@ -93,7 +93,8 @@ export interface Binding {
     flags: Uint8Array,
     cancel: Int32Array,
   ): Promise<NativeStoreResult>;
-  storeBuffers(store: NativeHandle, contents: readonly Uint8Array[]): Promise<NativeStoreResult>;
+  /** `places`: three numbers a content, index into `memories`, first byte, bytes. */
+  storeBuffers(store: NativeHandle, memories: readonly Uint8Array[], places: Float64Array): Promise<NativeStoreResult>;
   probeStore(store: NativeHandle, fd: number, hardlink: boolean): number;
   readFiles(
     dirFds: Int32Array,

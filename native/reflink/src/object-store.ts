@@ -147,7 +147,8 @@ export class ObjectStore {
 
   /** Stores contents held in memory; outcomes (`copied` or `already-present`) in order. The bytes must not change meanwhile. */
   async storeBuffers(contents: readonly Uint8Array[]): Promise<StoreOutcome[]> {
-    const result = await binding.storeBuffers(this.#handle, contents);
+    const { memories, places } = packContents(contents);
+    const result = await binding.storeBuffers(this.#handle, memories, places);
     return unpackOutcomes(result, DIGEST_BYTES[this.hash], () => undefined);
   }
 
@@ -310,6 +311,21 @@ function packFiles(files: readonly SourceFile[]): PackedFiles {
     }
   });
   return { paths, ends, sizes, crcs, flags };
+}
+
+/** Contents as stretches of what they are views of: a call for each of thousands would take longer than to store them. */
+function packContents(contents: readonly Uint8Array[]): { memories: Uint8Array[]; places: Float64Array } {
+  const memories: Uint8Array[] = [];
+  const places = new Float64Array(3 * contents.length);
+  let memory: ArrayBufferLike | null = null;
+  for (const [i, { buffer, byteOffset, length }] of contents.entries()) {
+    if (buffer !== memory) memories.push(new Uint8Array(buffer));
+    memory = buffer;
+    places[3 * i] = memories.length - 1;
+    places[3 * i + 1] = byteOffset;
+    places[3 * i + 2] = length;
+  }
+  return { memories, places };
 }
 
 function unpackOutcomes(

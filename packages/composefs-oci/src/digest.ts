@@ -1,4 +1,5 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
+import { Digester, type DigestName } from "@composefs/core";
 import { OciError } from "./errors.ts";
 
 /** Digest of exact bytes as OCI writes it: algorithm, colon, lower-case hex. Not an fs-verity digest. */
@@ -53,14 +54,14 @@ export function digestHex(digest: OciDigest): string {
   return digest.slice(digest.indexOf(":") + 1);
 }
 
-/** Starts a hash of the algorithm of `digest`. */
-export function digestHash(digest: OciDigest): Hash {
-  return createHash(digestAlgorithm(digest));
+/** Starts a digest of long data, by the algorithm of `like`. */
+export function startDigest(like: OciDigest): Digester {
+  return new Digester(digestAlgorithm(like) as DigestName);
 }
 
-/** Ends a hash that {@link digestHash} started for `like`. */
-export function finishDigest(hash: Hash, like: OciDigest): OciDigest {
-  return `${digestAlgorithm(like)}:${hash.digest("hex")}` as OciDigest;
+/** Ends a digest that {@link startDigest} started for `like`. */
+export async function finishDigest(digester: Digester, like: OciDigest): Promise<OciDigest> {
+  return `${digestAlgorithm(like)}:${await digester.digest()}` as OciDigest;
 }
 
 /** Digest of `bytes` by the algorithm of `like`, sha256 by default. */

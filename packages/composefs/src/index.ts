@@ -1,4 +1,13 @@
-export { type HashName, type StoreFailure, type StoreMethod, type StoreOutcome, tryFlock } from "@composefs/reflink";
+export {
+  Digester,
+  type DigestName,
+  type HashName,
+  Inflater,
+  type StoreFailure,
+  type StoreMethod,
+  type StoreOutcome,
+  tryFlock,
+} from "@composefs/reflink";
 export { renameBlsFiles, setBlsArgument } from "./boot/bls.ts";
 export { BootDirectory } from "./boot/boot-directory.ts";
 export { type BootContent, type BootEntry, collectBootEntries } from "./boot/collect-boot-entries.ts";

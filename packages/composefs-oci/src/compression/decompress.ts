@@ -1,7 +1,9 @@
 import { ZstdDecoder } from "@composefs/core";
 import type { Compression } from "../media-types.ts";
+import { ahead } from "./ahead.ts";
 import { CompressionError } from "./compression-error.ts";
 import { gunzip } from "./gunzip.ts";
+import type { PiecePool } from "./piece-pool.ts";
 
 const GZIP_MAGIC: readonly number[] = [0x1f, 0x8b];
 const MAGIC_BYTES = 4;
@@ -16,6 +18,7 @@ export function sniffCompression(start: Uint8Array): Compression {
  * Decompresses all gzip members, or all zstd frames, skippable ones among them, in pieces that stay valid. Memory does
  * not depend on the ratio.
  *
+ * @param pieces where the memory of the pieces may come from and be given back to
  * @throws CompressionError also for another kind of data and for bytes after the last member; whatever reading `data`
  *   throws
  * @see oci.md §2.1
@@ -23,12 +26,13 @@ export function sniffCompression(start: Uint8Array): Compression {
 export function decompress(
   data: AsyncIterable<Uint8Array>,
   compression: Compression,
+  pieces?: PiecePool,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   switch (compression) {
     case "none":
       return plain(data);
     case "gzip":
-      return gunzip(withMagic(data, "gzip"));
+      return ahead(gunzip(withMagic(data, "gzip"), pieces));
     case "zstd":
       return unzstdStream(withMagic(data, "zstd"));
   }

@@ -1,56 +1,35 @@
-import { createGunzip, type Gunzip } from "node:zlib";
+import { Inflater } from "@composefs/core";
 import { CompressionError } from "./compression-error.ts";
-
-/** Large, since each piece is a trip to a thread and back. */
-const OUTPUT_BYTES = 1024 * 1024;
+import { PiecePool } from "./piece-pool.ts";
 
 /**
- * Decompresses gzip data of any number of members, on Node's thread pool. The next piece of `data` is asked for when the
+ * Decompresses gzip data of any number of members, on the native threads. The next piece of `data` is asked for when the
  * one before is used up.
  *
  * @throws CompressionError damaged, cut off, or bytes after the last member; whatever reading `data` throws
  */
-export async function* gunzip(data: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-  const stream = createGunzip({ chunkSize: OUTPUT_BYTES });
-  const fed = feed(stream, data);
-  try {
-    for await (const piece of stream) yield piece as Buffer;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "";
-    if (!code.startsWith("Z_")) throw error;
-    throw new CompressionError(`gzip: ${(error as Error).message}`, stream.bytesWritten, error);
-  } finally {
-    stream.destroy();
-    await fed;
-  }
-  // zlib takes zeros after a member for the end of it all.
-  if (stream.bytesWritten === (await fed)) return;
-  throw new CompressionError("gzip: bytes after the last member", stream.bytesWritten);
-}
-
-/** Writes all of `data`; answers how much that was. What goes wrong is for the reader of `stream` to see. */
-async function feed(stream: Gunzip, data: AsyncIterable<Uint8Array>): Promise<number> {
-  let bytes = 0;
-  try {
-    for await (const chunk of data) {
-      bytes += chunk.length;
-      if (!(await written(stream, chunk))) return bytes;
+export async function* gunzip(
+  data: AsyncIterable<Uint8Array>,
+  pieces: PiecePool = new PiecePool(),
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const inflater = new Inflater();
+  let offset = 0;
+  let piece = pieces.take();
+  let used = 0;
+  for await (const chunk of data) {
+    for (let rest = chunk, full = true; full; ) {
+      const { consumed, produced, damage } = await inflater.inflate(rest, piece.subarray(used));
+      offset += consumed;
+      if (damage !== null) throw new CompressionError(`gzip: ${damage}`, offset);
+      rest = rest.subarray(consumed);
+      used += produced;
+      full = used === piece.length; // else there is no more to come of this chunk
+      if (!full) continue;
+      yield piece;
+      piece = pieces.take();
+      used = 0;
     }
-    stream.end();
-  } catch (error) {
-    stream.destroy(error as Error);
   }
-  return bytes;
-}
-
-/** Whether zlib took the chunk; not when it failed, was at its end, or is given up. */
-function written(stream: Gunzip, chunk: Uint8Array): Promise<boolean> {
-  return new Promise((resolve) => {
-    const stopped = (): void => resolve(false);
-    stream.once("close", stopped);
-    stream.write(chunk, (error) => {
-      stream.off("close", stopped);
-      resolve(error === null || error === undefined);
-    });
-  });
+  if (!inflater.complete) throw new CompressionError("gzip: unexpected end of the data", offset);
+  if (used > 0) yield piece.subarray(0, used);
 }

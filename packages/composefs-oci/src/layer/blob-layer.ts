@@ -1,5 +1,5 @@
 import { type Repository, storedId } from "@composefs/core";
-import { digestHash, finishDigest, type OciDigest } from "../digest.ts";
+import { finishDigest, type OciDigest, startDigest } from "../digest.ts";
 import { digestMismatch } from "../digest-mismatch.ts";
 import { countObject, emptyStats } from "../import-stats.ts";
 import { CONTENT_TYPE } from "../streams.ts";
@@ -20,20 +20,21 @@ export async function storeBlobLayer(
   blob: AsyncIterable<Uint8Array>,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<StoredLayer> {
-  const hash = digestHash(digest);
+  const digester = startDigest(digest);
   const subject = `blob ${digest}`;
   const writer = createWriter(repository, subject);
   let size = 0;
   try {
     for await (const chunk of blob) {
       options.signal?.throwIfAborted();
-      hash.update(chunk);
+      const hashed = digester.update(chunk);
       size += chunk.length;
       await writer.write([chunk]).catch((error: unknown) => {
         throw storing(subject, error);
       });
+      await hashed;
     }
-    const actual = finishDigest(hash, digest);
+    const actual = await finishDigest(digester, digest);
     if (actual !== digest) throw digestMismatch(subject, digest, actual);
     const outcome = await writer.finish();
     const object = storedId(outcome, subject);

@@ -1,6 +1,6 @@
 import type { ObjectId, Repository } from "@composefs/core";
 import { TarParser } from "@composefs/tar-header";
-import { digestHash, finishDigest, type OciDigest } from "../digest.ts";
+import { finishDigest, type OciDigest, startDigest } from "../digest.ts";
 import { emptyStats, type ImportStats } from "../import-stats.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import { findLayer } from "./find-layer.ts";
@@ -16,6 +16,8 @@ export interface TarLayerOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how many bytes of the tar are done. */
   readonly onBytes?: ((done: number) => void) | undefined;
+  /** Told of each chunk of the tar that is not needed any more, so that its memory may be used again. */
+  readonly release?: ((chunk: Uint8Array) => void) | undefined;
 }
 
 /** Settings of {@link importLayer}. */
@@ -77,8 +79,8 @@ export async function storeTarLayer(
   tar: AsyncIterable<Uint8Array>,
   options: TarLayerOptions = {},
 ): Promise<StoredLayer> {
-  const { signal, verify = true, onBytes } = options;
-  const hash = verify ? digestHash(diffId) : null;
+  const { signal, verify = true, onBytes, release } = options;
+  const digester = verify ? startDigest(diffId) : null;
   const stream = repository.createStream(CONTENT_TYPE.layer);
   const parser = new TarParser();
   const splitter = new TarSplitter(repository, stream, diffId);
@@ -86,12 +88,15 @@ export async function storeTarLayer(
   try {
     for await (const chunk of tar) {
       signal?.throwIfAborted();
-      hash?.update(chunk);
+      const hashed = digester?.update(chunk);
       for (const event of parser.push(chunk)) {
         const wait = splitter.take(event);
         if (wait !== null) await wait;
       }
-      await splitter.pushed();
+      await splitter.pushed(async () => {
+        await hashed;
+        release?.(chunk);
+      });
       onBytes?.(parser.offset);
     }
     parser.finish();
@@ -101,7 +106,7 @@ export async function storeTarLayer(
   } finally {
     await splitter.close();
   }
-  if (hash !== null) checkDiffId(diffId, finishDigest(hash, diffId));
+  if (digester !== null) checkDiffId(diffId, await finishDigest(digester, diffId));
   const id = await repository.objects.put(stream.finish(), `splitstream of layer ${diffId}`);
   return { id, stats };
 }
@@ -112,11 +117,11 @@ async function checkTar(
   options: TarLayerOptions,
   present: StoredLayer,
 ): Promise<StoredLayer> {
-  const hash = (options.verify ?? true) ? digestHash(diffId) : null;
+  const digester = (options.verify ?? true) ? startDigest(diffId) : null;
   for await (const chunk of tar) {
     options.signal?.throwIfAborted();
-    hash?.update(chunk);
+    await digester?.update(chunk);
   }
-  if (hash !== null) checkDiffId(diffId, finishDigest(hash, diffId));
+  if (digester !== null) checkDiffId(diffId, await finishDigest(digester, diffId));
   return present;
 }

@@ -20,6 +20,8 @@ export interface WriteBatch<File extends { readonly size: number }> {
   readonly files: readonly File[];
   /** What became of each of `files`. */
   readonly outcomes: Promise<readonly StoreOutcome[]>;
+  /** Called once this batch and all before it are written. */
+  readonly releases?: readonly (() => Promise<void>)[];
 }
 
 /** Words a failure of one file as an error of the source or the repository. */
@@ -85,6 +87,7 @@ export class LayerWriter<File extends { readonly size: number }> {
     if ("error" in settled) throw settled.error;
     this.#checkFailures(oldest.batch, settled.ok);
     this.#write(oldest.batch, settled.ok);
+    await Promise.all((oldest.batch.releases ?? []).map((release) => release()));
   }
 
   #checkFailures({ files }: WriteBatch<File>, outcomes: readonly StoreOutcome[]): void {

@@ -1,6 +1,7 @@
 import type { Repository } from "@composefs/core";
 import { CompressionError } from "../compression/compression-error.ts";
 import { decompress, sniffCompression } from "../compression/decompress.ts";
+import { PiecePool } from "../compression/piece-pool.ts";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
@@ -53,8 +54,10 @@ export async function storeSourceLayer(
   }
   try {
     if (compression === null) return await storeBlobLayer(repository, descriptor.digest, read(), { signal });
-    const tar = decompress(read(), compression);
-    const stored = await storeTarLayer(repository, diffId, tar, { signal, verify });
+    const pieces = new PiecePool();
+    const tar = decompress(read(), compression, pieces);
+    const release = (piece: Uint8Array): void => pieces.give(piece);
+    const stored = await storeTarLayer(repository, diffId, tar, { signal, verify, release });
     await blob.verify();
     return stored;
   } catch (error) {

@@ -24,6 +24,8 @@ interface TarFile {
 
 interface OpenFile extends TarFile {
   pieces: Uint8Array[];
+  /** How many of the pieces are copies, of earlier chunks. */
+  copied: number;
   /** Where the pieces go when the file is large. */
   readonly writer: ObjectWriter | null;
 }
@@ -31,7 +33,7 @@ interface OpenFile extends TarFile {
 /**
  * Turns the events of a tar into a layer splitstream and objects (oci.md §2.2): small files are stored in batches on the
  * native threads, large ones piece by piece. Call {@link TarSplitter.pushed} after the events of each pushed chunk; the
- * chunks must not change afterwards.
+ * chunk must not change until it is released.
  */
 export class TarSplitter {
   readonly #store: ObjectStore;
@@ -39,7 +41,9 @@ export class TarSplitter {
   readonly #layer: string;
   #chunks: SplitChunk[] = [];
   #files: TarFile[] = [];
+  /** Views of chunks; nothing else is kept of them. */
   #contents: Uint8Array[] = [];
+  #releases: (() => Promise<void>)[] = [];
   #firstFile = 0;
   #batchBytes = 0;
   #runBytes = 0;
@@ -63,7 +67,7 @@ export class TarSplitter {
         const { isFile, size, path } = event.entry;
         if (!isFile || size <= INLINE_MAX_BYTES) return null;
         if (size > WHOLE_MAX_BYTES) return this.#openLarge(path, size);
-        this.#file = { path, size, pieces: [], writer: null };
+        this.#file = { path: Buffer.from(path), size, pieces: [], copied: 0, writer: null };
         return null;
       }
       case "data":
@@ -76,14 +80,27 @@ export class TarSplitter {
     }
   }
 
-  /** The events of a chunk of the tar are all taken: passes on what is at hand. @throws KernelError */
-  async pushed(): Promise<void> {
+  /**
+   * The events of a chunk of the tar are all taken: passes on what is at hand.
+   *
+   * @param release called when nothing is needed of the chunk any more; not after an error
+   * @throws KernelError
+   */
+  async pushed(release: () => Promise<void>): Promise<void> {
+    this.#releases.push(release);
     const file = this.#file;
-    if (file === null && this.#batchBytes >= BATCH_BYTES) await this.#submit();
-    if (file === null || file.writer === null || file.pieces.length === 0) return;
-    const { pieces } = file;
-    file.pieces = [];
-    await this.#write(file, file.writer, pieces);
+    if (file !== null && file.writer !== null) {
+      const { pieces } = file;
+      file.pieces = [];
+      await this.#write(file, file.writer, pieces);
+      return this.#submit();
+    }
+    if (file !== null) {
+      for (; file.copied < file.pieces.length; file.copied++) {
+        file.pieces[file.copied] = Buffer.from(file.pieces[file.copied] as Uint8Array);
+      }
+    }
+    if (this.#files.length >= BATCH_FILES || this.#batchBytes >= BATCH_BYTES) await this.#submit();
   }
 
   /** Ends the layer. @throws KernelError a file could not be stored */
@@ -99,7 +116,7 @@ export class TarSplitter {
   }
 
   #inline(bytes: Uint8Array): void {
-    this.#chunks.push({ inline: bytes });
+    this.#chunks.push({ inline: Buffer.from(bytes) });
     this.#batchBytes += bytes.length;
     this.#runBytes += bytes.length;
     if (this.#runBytes <= MAX_RUN_BYTES) return;
@@ -110,10 +127,9 @@ export class TarSplitter {
   }
 
   async #openLarge(path: Uint8Array, size: number): Promise<void> {
-    // The path outlives its chunk in errors, and a large file outlives many chunks.
-    this.#file = { path: path.slice(), size, pieces: [], writer: null };
+    const file = { path: Buffer.from(path), size, pieces: [], copied: 0, writer: null };
     await this.#submit();
-    this.#file = { ...this.#file, writer: this.#createWriter(path) };
+    this.#file = { ...file, writer: this.#createWriter(path) };
   }
 
   #createWriter(path: Uint8Array): ObjectWriter {
@@ -141,7 +157,7 @@ export class TarSplitter {
     this.#chunks.push({ external: this.#firstFile + this.#files.length });
     this.#files.push(file);
     this.#batchBytes += file.size;
-    return this.#files.length >= BATCH_FILES || this.#batchBytes >= BATCH_BYTES ? this.#submit() : null;
+    return null;
   }
 
   async #endLarge(file: OpenFile, writer: ObjectWriter): Promise<void> {
@@ -159,13 +175,15 @@ export class TarSplitter {
 
   async #submit(): Promise<void> {
     const [chunks, files, contents, firstFile] = [this.#chunks, this.#files, this.#contents, this.#firstFile];
-    if (chunks.length === 0) return;
+    const releases = this.#releases;
+    if (chunks.length === 0 && releases.length === 0) return;
     this.#chunks = [];
     this.#files = [];
     this.#contents = [];
+    this.#releases = [];
     this.#firstFile += files.length;
     this.#batchBytes = 0;
     const outcomes = contents.length === 0 ? Promise.resolve([]) : this.#store.storeBuffers(contents);
-    await this.#writer.submit({ chunks, firstFile, files, outcomes });
+    await this.#writer.submit({ chunks, firstFile, files, outcomes, releases });
   }
 }

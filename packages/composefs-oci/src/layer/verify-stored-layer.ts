@@ -1,5 +1,5 @@
 import { parseSplitstream, type Repository } from "@composefs/core";
-import { digestHash, finishDigest, type OciDigest, parseDigest } from "../digest.ts";
+import { finishDigest, type OciDigest, parseDigest, startDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 
 /**
@@ -15,10 +15,10 @@ export async function verifyStoredLayer(
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
   const expected = parseDigest(diffId);
-  const hash = digestHash(expected);
+  const digester = startDigest(expected);
   const stream = parseSplitstream(file, repository.hash, `of layer ${diffId}`);
-  for await (const bytes of repository.readStream(stream, options)) hash.update(bytes);
-  checkDiffId(expected, finishDigest(hash, expected));
+  for await (const bytes of repository.readStream(stream, options)) await digester.update(bytes);
+  checkDiffId(expected, await finishDigest(digester, expected));
 }
 
 /** @throws OciError `DIFF_ID_MISMATCH` when the tar's digest is another than expected */

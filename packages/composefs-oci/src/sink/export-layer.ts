@@ -1,6 +1,6 @@
 import type { ObjectId, Repository } from "@composefs/core";
 import { type CompressionKind, compress } from "../compression/compress.ts";
-import { digestHash, finishDigest, type OciDigest } from "../digest.ts";
+import { finishDigest, type OciDigest, startDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import { checkDiffId } from "../layer/verify-stored-layer.ts";
@@ -79,10 +79,11 @@ async function* counted(
 }
 
 async function* checked(content: AsyncIterable<Uint8Array>, diffId: OciDigest): AsyncGenerator<Uint8Array> {
-  const hash = digestHash(diffId);
+  const digester = startDigest(diffId);
   for await (const bytes of content) {
-    hash.update(bytes);
+    const hashed = digester.update(bytes);
     yield bytes;
+    await hashed;
   }
-  checkDiffId(diffId, finishDigest(hash, diffId));
+  checkDiffId(diffId, await finishDigest(digester, diffId));
 }

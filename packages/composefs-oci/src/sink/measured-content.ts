@@ -1,4 +1,4 @@
-import { digestHash, finishDigest, type OciDigest } from "../digest.ts";
+import { finishDigest, type OciDigest, startDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { BlobFacts } from "./blob-sink.ts";
 
@@ -34,15 +34,16 @@ export class MeasuredContent {
   async *pieces(): AsyncGenerator<Uint8Array> {
     const expected = this.#expected;
     const like = expected?.digest ?? USUAL;
-    const hash = digestHash(like);
+    const digester = startDigest(like);
     for await (const piece of this.#content) {
       this.#size += piece.length;
       if (expected !== null && this.#size > expected.size)
         throw this.#mismatch(expected, `${this.#size} or more bytes`);
-      hash.update(piece);
+      const hashed = digester.update(piece);
       yield piece;
+      await hashed;
     }
-    const digest = finishDigest(hash, like);
+    const digest = await finishDigest(digester, like);
     if (expected !== null && this.#size !== expected.size) throw this.#mismatch(expected, `${this.#size} bytes`);
     if (expected !== null && digest !== expected.digest) throw this.#mismatch(expected, digest);
     this.#digest = digest;

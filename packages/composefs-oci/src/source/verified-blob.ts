@@ -1,4 +1,4 @@
-import { digestHash, finishDigest } from "../digest.ts";
+import { finishDigest, startDigest } from "../digest.ts";
 import { digestMismatch } from "../digest-mismatch.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
@@ -8,7 +8,9 @@ export class VerifiedBlob {
   readonly #descriptor: Descriptor;
   readonly #subject: string;
   readonly #chunks: AsyncIterator<Uint8Array>;
-  readonly #hash: ReturnType<typeof digestHash>;
+  readonly #digester: ReturnType<typeof startDigest>;
+  /** Settles when what was read last is hashed; then its buffer may be filled anew. */
+  #hashed: Promise<void> = Promise.resolve();
   #offset = 0;
   /** Null until the end was reached, or a byte too many. */
   #outcome: "sound" | OciError | null = null;
@@ -18,7 +20,7 @@ export class VerifiedBlob {
     this.#chunks = chunks[Symbol.asyncIterator]();
     this.#descriptor = descriptor;
     this.#subject = subject;
-    this.#hash = digestHash(descriptor.digest);
+    this.#digester = startDigest(descriptor.digest);
   }
 
   /** Bytes read so far. */
@@ -33,14 +35,15 @@ export class VerifiedBlob {
    */
   async *read(): AsyncGenerator<Uint8Array, void, undefined> {
     while (this.#outcome === null) {
+      await this.#hashed;
       const { done, value } = await this.#chunks.next();
       if (done) break;
       this.#offset += value.length;
       if (this.#offset > this.#descriptor.size) throw this.#fail(this.#wrongSize(`more than ${this.#descriptor.size}`));
-      this.#hash.update(value);
+      this.#hashed = this.#digester.update(value);
       yield value;
     }
-    this.#finish();
+    await this.#finish();
   }
 
   /** Reads to the end. @throws OciError `BLOB_DIGEST_MISMATCH` with `cause` if the blob is not what it should be */
@@ -59,12 +62,12 @@ export class VerifiedBlob {
     await this.#chunks.return?.();
   }
 
-  #finish(): void {
+  async #finish(): Promise<void> {
     if (this.#outcome === "sound") return;
     if (this.#outcome !== null) throw this.#outcome;
     const { digest, size } = this.#descriptor;
     if (this.#offset !== size) throw this.#fail(this.#wrongSize(String(this.#offset)));
-    const actual = finishDigest(this.#hash, digest);
+    const actual = await finishDigest(this.#digester, digest);
     if (actual !== digest) throw this.#fail(digestMismatch(`${this.#subject} ${digest}`, digest, actual));
     this.#outcome = "sound";
   }
