@@ -44,7 +44,10 @@ class UpdateDigest : public PromiseBatch {
 
 Napi::Value create_digester(const Napi::CallbackInfo& info) {
   const std::string name = info[0].As<Napi::String>().Utf8Value();
-  const auto function = name == "sha256" ? EVP_sha256 : name == "sha384" ? EVP_sha384 : EVP_sha512;
+  const auto function = name == "sha256"   ? EVP_sha256
+                        : name == "sha384" ? EVP_sha384
+                        : name == "sha512" ? EVP_sha512
+                                           : throw Napi::TypeError::New(info.Env(), "unknown digest");
   if (!function || !EVP_MD_CTX_new || !EVP_MD_CTX_free || !EVP_DigestInit_ex || !EVP_DigestUpdate ||
       !EVP_DigestFinal_ex) {
     return info.Env().Null();

@@ -13,6 +13,7 @@ function goodArguments(): Record<string, unknown[]> {
   const bytes = new Uint8Array(0);
   const store = binding.createStore(open(temporaryDirectory()), 1, false, false, true);
   const writer = binding.createWriter(store);
+  const digester = binding.createDigester("sha256");
   const columns = [bytes, new Uint32Array(0), new Float64Array(0)];
   const name = Buffer.from("name");
   return {
@@ -34,7 +35,12 @@ function goodArguments(): Record<string, unknown[]> {
     useHashImplementation: ["none"],
     createStore: [none, 1, false, false, true],
     storeFiles: [store, new Int32Array(0), ...columns, bytes, bytes, new Int32Array(1)],
-    storeBuffers: [store, []],
+    storeBuffers: [store, [], new Float64Array(0)],
+    createInflater: [],
+    inflateChunk: [binding.createInflater(), bytes, bytes],
+    createDigester: ["sha256"],
+    updateDigester: [digester, bytes],
+    finishDigester: [digester],
     probeStore: [store, none, false],
     readFiles: [new Int32Array(0), ...columns, 0],
     openFiles: [new Int32Array(0), ...columns],
@@ -173,10 +179,28 @@ test("columns that disagree are refused", () => {
   );
 });
 
+test.each([
+  ["another memory", [1, 0, 1]],
+  ["a negative memory", [-1, 0, 1]],
+  ["before the start", [0, -1, 1]],
+  ["past the end", [0, 4, 2]],
+  ["a negative length", [0, 4, -2]],
+  ["no number", [0, Number.NaN, 1]],
+  ["beyond all memory", [0, 2 ** 63, 2 ** 63]],
+  ["a good one and a bad one", [0, 0, 5, 0, 0, 6]],
+])("no content is read outside of its memory: %s", (_, places) => {
+  const store = binding.createStore(open(temporaryDirectory()), 1, false, false, true);
+  expect(() => call("storeBuffers", [store, [new Uint8Array(5)], Float64Array.from(places)])).toThrow(RangeError);
+});
+
 test("one kind of handle is not taken for another", () => {
   const store = binding.createStore(open(temporaryDirectory()), 1, false, false, true);
   const writer = binding.createWriter(store);
-  expect(() => call("storeBuffers", [writer, []])).toThrow(TypeError);
+  expect(() => call("storeBuffers", [writer, [], new Float64Array(0)])).toThrow(TypeError);
+  expect(() => call("inflateChunk", [binding.createDigester("sha256"), Buffer.alloc(1), Buffer.alloc(1)])).toThrow(
+    TypeError,
+  );
+  expect(() => call("finishDigester", [binding.createInflater()])).toThrow(TypeError);
   expect(() => call("abortWriter", [store])).toThrow(TypeError);
   expect(() => call("scanDirectory", [1_000_000, 1, 64, writer, new Int32Array(1)])).toThrow(TypeError);
   binding.abortWriter(writer as Parameters<Binding["abortWriter"]>[0]);

@@ -8,12 +8,17 @@ const ADDON = fileURLToPath(new URL("../build/Release/reflink.node", import.meta
 /** Keeps the native threads busy with buffers of this environment. */
 const BUSY = `
   const [directory, addon] = process.argv.slice(-2);
-  const { createStore, createWriter, storeBuffers, writeWriter } = require(addon);
+  const { createDigester, createStore, createWriter, storeBuffers, updateDigester, writeWriter } = require(addon);
   const store = createStore(require("node:fs").openSync(directory), 1, false, false, true);
   const busy = async () => {
     for (let n = 0; ; n++) {
       const contents = Array.from({ length: 50 }, (_, i) => Buffer.alloc(20000, n + " " + i));
-      await Promise.all([storeBuffers(store, contents), writeWriter(createWriter(store), [Buffer.alloc(3e6)])]);
+      const places = Float64Array.from(contents.flatMap((_, i) => [i, 0, 20000]));
+      await Promise.all([
+        storeBuffers(store, contents, places),
+        writeWriter(createWriter(store), [Buffer.alloc(3e6)]),
+        updateDigester(createDigester("sha256"), Buffer.alloc(3e6)),
+      ]);
     }
   };`;
 
