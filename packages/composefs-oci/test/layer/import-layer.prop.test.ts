@@ -51,3 +51,29 @@ test("the splitstream does not depend on how the tar is cut", async () => {
     { numRuns: 40 },
   );
 });
+
+test.each([4096, 300_001, 1_048_576])(
+  "chunks of %i bytes are used again while others are on their way",
+  async (size) => {
+    const files = [700_000, 3_000_000, 100, 65, 500_000].flatMap((bytes) => [bytes, bytes, bytes]);
+    const archive = tar(files.map((bytes, i) => ({ name: `f${i}`, content: noise(bytes) })));
+    const free: Uint8Array[] = [];
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < archive.length; at += size) {
+        const chunk = free.pop() ?? new Uint8Array(size);
+        const bytes = archive.subarray(at, at + size);
+        chunk.set(bytes);
+        yield chunk.subarray(0, bytes.length);
+      }
+    }
+    let reused = 0;
+    const release = (chunk: Uint8Array): void => {
+      reused++;
+      free.push(new Uint8Array(chunk.buffer).fill(0xa5));
+    };
+    const { id } = await storeTarLayer(repository, sha256(archive), chunks(), { release });
+    expect(reused).toBe(Math.ceil(archive.length / size));
+    const stream = await repository.openStreamObject(id, "test");
+    expect((await buffer(repository.readStream(stream))).equals(archive)).toBe(true);
+  },
+);
