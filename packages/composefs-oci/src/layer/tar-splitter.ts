@@ -22,12 +22,15 @@ interface TarFile {
   readonly path: Uint8Array;
 }
 
+/** A file whose content comes. */
 interface OpenFile extends TarFile {
-  pieces: Uint8Array[];
-  /** How many of the pieces are copies, of earlier chunks. */
-  copied: number;
-  /** Where the pieces go when the file is large. */
+  /** Where the content goes when the file is large. */
   readonly writer: ObjectWriter | null;
+  /** What the writer has not got yet, views of the chunk. */
+  pieces: Uint8Array[];
+  /** The content of a small file that does not lie in one chunk, put together here. */
+  joined: Uint8Array | null;
+  joinedBytes: number;
 }
 
 /**
@@ -41,7 +44,7 @@ export class TarSplitter {
   readonly #layer: string;
   #chunks: SplitChunk[] = [];
   #files: TarFile[] = [];
-  /** Views of chunks; nothing else is kept of them. */
+  /** Views of chunks, of which nothing else is kept, and contents put together. */
   #contents: Uint8Array[] = [];
   #releases: (() => Promise<void>)[] = [];
   #firstFile = 0;
@@ -67,16 +70,17 @@ export class TarSplitter {
         const { isFile, size, path } = event.entry;
         if (!isFile || size <= INLINE_MAX_BYTES) return null;
         if (size > WHOLE_MAX_BYTES) return this.#openLarge(path, size);
-        this.#file = { path: Buffer.from(path), size, pieces: [], copied: 0, writer: null };
+        this.#file = openFile(path, size, null);
         return null;
       }
       case "data":
-        if (this.#file === null) {
-          this.#inline(event.bytes);
-          return null;
+        if (this.#file === null) this.#inline(event.bytes);
+        else if (this.#file.writer === null) this.#takeSmall(this.#file, event.bytes, event.remaining === 0);
+        else {
+          this.#file.pieces.push(event.bytes);
+          if (event.remaining === 0) return this.#endLarge(this.#file, this.#file.writer);
         }
-        this.#file.pieces.push(event.bytes);
-        return event.remaining === 0 ? this.#endFile(this.#file) : null;
+        return null;
     }
   }
 
@@ -94,11 +98,6 @@ export class TarSplitter {
       file.pieces = [];
       await this.#write(file, file.writer, pieces);
       return this.#submit();
-    }
-    if (file !== null) {
-      for (; file.copied < file.pieces.length; file.copied++) {
-        file.pieces[file.copied] = Buffer.from(file.pieces[file.copied] as Uint8Array);
-      }
     }
     if (this.#files.length >= BATCH_FILES || this.#batchBytes >= BATCH_BYTES) await this.#submit();
   }
@@ -127,9 +126,8 @@ export class TarSplitter {
   }
 
   async #openLarge(path: Uint8Array, size: number): Promise<void> {
-    const file = { path: Buffer.from(path), size, pieces: [], copied: 0, writer: null };
     await this.#submit();
-    this.#file = { ...file, writer: this.#createWriter(path) };
+    this.#file = openFile(path, size, this.#createWriter(path));
   }
 
   #createWriter(path: Uint8Array): ObjectWriter {
@@ -148,19 +146,25 @@ export class TarSplitter {
     }
   }
 
-  #endFile(file: OpenFile): Promise<void> | null {
+  #takeSmall(file: OpenFile, bytes: Uint8Array, last: boolean): void {
+    const whole = last && file.joined === null;
+    if (!whole) {
+      file.joined ??= Buffer.allocUnsafeSlow(file.size);
+      file.joined.set(bytes, file.joinedBytes);
+      file.joinedBytes += bytes.length;
+    }
+    if (!last) return;
     this.#file = null;
     this.#runBytes = 0;
-    if (file.writer !== null) return this.#endLarge(file, file.writer);
-    const [only] = file.pieces;
-    this.#contents.push(file.pieces.length === 1 && only ? only : Buffer.concat(file.pieces));
+    this.#contents.push(file.joined ?? bytes);
     this.#chunks.push({ external: this.#firstFile + this.#files.length });
     this.#files.push(file);
     this.#batchBytes += file.size;
-    return null;
   }
 
   async #endLarge(file: OpenFile, writer: ObjectWriter): Promise<void> {
+    this.#file = null;
+    this.#runBytes = 0;
     try {
       await this.#write(file, writer, file.pieces);
     } catch (error) {
@@ -186,4 +190,8 @@ export class TarSplitter {
     const outcomes = contents.length === 0 ? Promise.resolve([]) : this.#store.storeBuffers(contents);
     await this.#writer.submit({ chunks, firstFile, files, outcomes, releases });
   }
+}
+
+function openFile(path: Uint8Array, size: number, writer: ObjectWriter | null): OpenFile {
+  return { path: Buffer.from(path), size, writer, pieces: [], joined: null, joinedBytes: 0 };
 }
