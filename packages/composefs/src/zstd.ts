@@ -113,7 +113,7 @@ export function zstdFrame(data: Uint8Array): Uint8Array {
 export class ZstdDecoder {
   readonly #context = new binding.DCtx();
   readonly #size: number = binding.dStreamOutSize();
-  #output: Buffer = Buffer.allocUnsafeSlow(this.#size);
+  #output = new Uint8Array(this.#size);
   #used = 0;
   /** What libzstd would like to read next; 0 between frames, once all of a frame came out. */
   #hint = 0;
@@ -141,7 +141,7 @@ export class ZstdDecoder {
 
   #take(): Uint8Array {
     const piece = this.#output.subarray(0, this.#used);
-    this.#output = Buffer.allocUnsafeSlow(this.#size);
+    this.#output = new Uint8Array(this.#size);
     this.#used = 0;
     return piece;
   }

@@ -11,7 +11,7 @@ export class PiecePool {
 
   /** A buffer with anything in it. Who never gives it back has it for good. */
   take(): Uint8Array {
-    const piece = this.#free.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
+    const piece = this.#free.pop() ?? new Uint8Array(PIECE_BYTES);
     this.#lent.set(piece.buffer, piece);
     return piece;
   }
