@@ -12,7 +12,7 @@ namespace reflink {
 namespace {
 
 #if defined(__x86_64__)
-// GCC has no __builtin_cpu_supports("sha") before version 14.
+// Older compilers know no __builtin_cpu_supports("sha").
 bool has_sha_ni() {
   unsigned a, b, c, d;
   return __builtin_cpu_supports("sse4.1") && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
@@ -62,7 +62,7 @@ const Sha2Implementation& current() {
   return implementation ? *implementation : *available().list[0];
 }
 
-// The group that hashes most messages in a given time, of those that remain.
+// The group that hashes most of the remaining messages in a given time.
 const Sha2Group& fastest(Algorithm algorithm, size_t count) {
   const Sha2Group* best = nullptr;
   for (const Sha2Functions* functions : current().functions) {

@@ -60,15 +60,35 @@ struct Sha2<uint64_t> {
       0x431d67c49c100d4c, 0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817};
 };
 
-template <class Word, int N, class V>
-inline V rotate_right(V x) {
-  return (x >> N) | (x << (static_cast<int>(sizeof(Word)) * 8 - N));
+// Byte i of each word becomes what was byte First + Step * i of it (modulo the word).
+template <class Word, int First, int Step, class V, int... I>
+inline V move_bytes(V x, std::integer_sequence<int, I...>) {
+  typedef uint8_t Bytes __attribute__((vector_size(sizeof(V))));
+  constexpr int kWord = sizeof(Word);
+  const Bytes bytes = reinterpret_cast<const Bytes&>(x);
+  const Bytes moved =
+      __builtin_shufflevector(bytes, bytes, (I / kWord * kWord + (First + Step * (I % kWord)) % kWord)...);
+  return reinterpret_cast<const V&>(moved);
 }
 
-// Eight rounds of G groups of lanes: the rounds of one group fill the gaps that the other's latency leaves. `state` is a
-// ring, so that after eight rounds each variable is in its place again. Extend: these rounds also compute the words of
-// the schedule that are due sixteen rounds later.
-// No more than eight rounds are unrolled, because a processor's cache of decoded instructions must hold the loop.
+template <class Word, class V>
+inline V big_endian(V x) {
+  return move_bytes<Word, sizeof(Word) - 1, -1>(x, std::make_integer_sequence<int, sizeof(V)>());
+}
+
+template <class Word, int N, class V>
+inline V rotate_right(V x) {
+  if constexpr (N % 8 == 0 && sizeof(V) == 32) {  // AVX2 has no rotations but a shuffle of bytes
+    return move_bytes<Word, N / 8, 1>(x, std::make_integer_sequence<int, sizeof(V)>());
+  } else {
+    return (x >> N) | (x << (static_cast<int>(sizeof(Word)) * 8 - N));
+  }
+}
+
+// Eight rounds of G groups of lanes: the rounds of one group fill the gaps that the other's latency leaves. `state` is
+// a ring, so that after eight rounds each variable is in its place again. Extend: these rounds also compute the words
+// of the schedule that are due sixteen rounds later. No more rounds than these are unrolled, because the processor's
+// cache of decoded instructions has to hold the loop.
 template <class Word, bool Extend, int G, class V>
 inline void eight_rounds(V state[G][8], V (*w)[G], const Word* constants) {
   using P = Sha2<Word>;
@@ -101,18 +121,9 @@ inline void eight_rounds(V state[G][8], V (*w)[G], const Word* constants) {
   }
 }
 
-template <class Word, class V, int... I>
-inline V swap_bytes(V x, std::integer_sequence<int, I...>) {
-  typedef uint8_t Bytes __attribute__((vector_size(sizeof(V))));
-  constexpr int kWord = sizeof(Word);
-  const Bytes bytes = reinterpret_cast<const Bytes&>(x);
-  const Bytes swapped = __builtin_shufflevector(bytes, bytes, (I / kWord * kWord + kWord - 1 - I % kWord)...);
-  return reinterpret_cast<const V&>(swapped);
-}
-
-// Two steps of transposing a square of words, W of them in 16 bytes. Both merge rows at a distance of D: the first takes
-// their words by turns within each 16 bytes, the second the even or the odd ones of all their pieces of 16 bytes. There
-// is one instruction for each of these.
+// Two steps of transposing a square of words, W of them in 16 bytes. Both merge rows at a distance of D: the first
+// takes their words by turns within each 16 bytes, the second the even or the odd ones of all their pieces of 16 bytes.
+// There is one instruction for each of these.
 template <int D, int W, class V, int... I>
 inline void merge_words(V* rows, std::integer_sequence<int, I...>) {
   constexpr int kRows = sizeof...(I);
@@ -134,7 +145,7 @@ inline void merge_pieces(V* rows, std::integer_sequence<int, I...>) {
   }
 }
 
-// For rows of 64 bytes.
+// Turns rows into columns.
 template <class Word, class V>
 inline void transpose(V* rows) {
   constexpr int kWords = 16 / sizeof(Word);
@@ -142,35 +153,43 @@ inline void transpose(V* rows) {
   if constexpr (kWords == 4) merge_words<2, kWords>(rows, kIndexes);
   merge_words<1, kWords>(rows, kIndexes);
   merge_pieces<kWords, kWords>(rows, kIndexes);
-  merge_pieces<2 * kWords, kWords>(rows, kIndexes);
+  if constexpr (sizeof(V) > 32) merge_pieces<2 * kWords, kWords>(rows, kIndexes);
 }
 
-// The sixteen words of a message block, those of all lanes side by side.
+// Bytes read of each message at a time, one block of SHA-512 or two of SHA-256: messages of 4096 bytes compete for the
+// same few lines of the first cache, so of a line that two reads share the second had better follow at once.
+constexpr size_t kLoaded = 128;
+
+// The words of kLoaded bytes of each message, those of all lanes side by side.
 template <class Word, int G, class V>
-inline void load_block(const uint8_t* const* lanes, size_t offset, V (*w)[G]) {
+inline void load_words(const uint8_t* const* lanes, size_t offset, V (*w)[Sha2<Word>::kRounds][G]) {
   constexpr int kLanes = sizeof(V) / sizeof(Word);
-  if constexpr (sizeof(V) == 64) {
+  if constexpr (sizeof(V) >= 32) {
+    constexpr int kSquares = kLoaded / sizeof(V);
     for (int g = 0; g < G; g++) {
-      for (int part = 0; part < 16; part += kLanes) {
-        V rows[kLanes];
-        for (int lane = 0; lane < kLanes; lane++) {
-          std::memcpy(&rows[lane], lanes[g * kLanes + lane] + offset + part * sizeof(Word), sizeof(V));
-          rows[lane] = swap_bytes<Word>(rows[lane], std::make_integer_sequence<int, sizeof(V)>());
+      V rows[kSquares][kLanes];
+#pragma GCC unroll 16
+      for (int lane = 0; lane < kLanes; lane++) {
+#pragma GCC unroll 4
+        for (int square = 0; square < kSquares; square++) {
+          V row;
+          std::memcpy(&row, lanes[g * kLanes + lane] + offset + square * sizeof(V), sizeof(V));
+          rows[square][lane] = big_endian<Word>(row);
         }
-        transpose<Word>(rows);
-        for (int t = 0; t < kLanes; t++) w[part + t][g] = rows[t];
+      }
+      for (int square = 0; square < kSquares; square++) {
+        transpose<Word>(rows[square]);
+        for (int t = 0; t < kLanes; t++) w[(square * kLanes + t) / 16][(square * kLanes + t) % 16][g] = rows[square][t];
       }
     }
-  } else {
-    // Word by word: with narrower vectors their units have no time to spare, those for integers have.
-    for (int t = 0; t < 16; t++) {
+  } else {  // not every processor has a shuffle of bytes for the narrower ones
+    for (int t = 0; t < static_cast<int>(kLoaded / sizeof(Word)); t++) {
       Word words[G * kLanes];
-#pragma GCC unroll 16
       for (int lane = 0; lane < G * kLanes; lane++) {
         std::memcpy(&words[lane], lanes[lane] + offset + t * sizeof(Word), sizeof(Word));
         words[lane] = big_endian(words[lane]);
       }
-      std::memcpy(w[t], words, sizeof words);
+      std::memcpy(w[t / 16][t % 16], words, sizeof words);
     }
   }
 }
@@ -180,32 +199,36 @@ template <class Word, class V, int G>
 void hash_lanes(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests) {
   using P = Sha2<Word>;
   constexpr size_t kLanes = sizeof(V) / sizeof(Word);
-  constexpr size_t kBlock = 16 * sizeof(Word);
+  constexpr int kBlocks = kLoaded / sizeof(Word) / 16;
   const uint8_t* lanes[G * kLanes];
   for (size_t lane = 0; lane < G * kLanes; lane++) lanes[lane] = messages[lane < count ? lane : 0];
 
-  V state[G][8], w[P::kRounds][G];
+  V state[G][8], w[kBlocks][P::kRounds][G];
   for (int g = 0; g < G; g++) {
     for (int i = 0; i < 8; i++) state[g][i] = V{} + P::kInitial[i];
   }
-  for (size_t offset = 0; offset <= length; offset += kBlock) {
+  for (size_t offset = 0; offset <= length; offset += kLoaded) {
+    int blocks = kBlocks;
     if (offset < length) {
-      load_block<Word>(lanes, offset, w);
+      load_words<Word>(lanes, offset, w);
     } else {
       // Padding: `length` fills whole blocks, so the last block is the marker bit, zeros and the bit count.
+      blocks = 1;
       for (int g = 0; g < G; g++) {
-        w[0][g] = V{} + (Word{1} << (sizeof(Word) * 8 - 1));
-        for (int t = 1; t < 15; t++) w[t][g] = V{};
-        w[15][g] = V{} + static_cast<Word>(length * 8);
+        w[0][0][g] = V{} + (Word{1} << (sizeof(Word) * 8 - 1));
+        for (int t = 1; t < 15; t++) w[0][t][g] = V{};
+        w[0][15][g] = V{} + static_cast<Word>(length * 8);
       }
     }
-    V before[G][8];
-    std::memcpy(before, state, sizeof state);
-    int t = 0;
-    for (; t < P::kRounds - 16; t += 8) eight_rounds<Word, true, G>(state, w + t, P::kRound + t);
-    for (; t < P::kRounds; t += 8) eight_rounds<Word, false, G>(state, w + t, P::kRound + t);
-    for (int g = 0; g < G; g++) {
-      for (int i = 0; i < 8; i++) state[g][i] += before[g][i];
+    for (int block = 0; block < blocks; block++) {
+      V before[G][8];
+      std::memcpy(before, state, sizeof state);
+      int t = 0;
+      for (; t < P::kRounds - 16; t += 8) eight_rounds<Word, true, G>(state, w[block] + t, P::kRound + t);
+      for (; t < P::kRounds; t += 8) eight_rounds<Word, false, G>(state, w[block] + t, P::kRound + t);
+      for (int g = 0; g < G; g++) {
+        for (int i = 0; i < 8; i++) state[g][i] += before[g][i];
+      }
     }
   }
 

@@ -3,9 +3,9 @@
 
 namespace reflink {
 
-const Sha2Functions kSha2Scalar = {{{1, 2100, hash_lanes<uint32_t, uint32_t, 1>}},
-                                   {{1, 1350, hash_lanes<uint64_t, uint64_t, 1>}}};
+const Sha2Functions kSha2Scalar = {{{1, 2300, hash_lanes<uint32_t, uint32_t, 1>}},
+                                   {{1, 1500, hash_lanes<uint64_t, uint64_t, 1>}}};
 
-const Sha2Functions kSha2Vector128 = {{{4, 5000, hash_lanes<uint32_t, Vectors<16>::Words32, 1>}}, {}};
+const Sha2Functions kSha2Vector128 = {{{4, 4700, hash_lanes<uint32_t, Vectors<16>::Words32, 1>}}, {}};
 
 }  // namespace reflink

@@ -8,8 +8,8 @@ namespace {
 
 __m128i load(const void* from) { return _mm_loadu_si128(static_cast<const __m128i*>(from)); }
 
-// Up to N messages at a time: the instructions of one fill the gaps that the others' latency leaves. The instructions
-// want the state as two vectors (a, b, e, f and c, d, g, h; here named from the highest word down), the message in four.
+// Up to N messages at a time: the instructions of one fill the gaps that the others' latency leaves. They want the
+// state as two vectors (abef and cdgh, named from the highest word down) and sixteen words of the schedule as four.
 template <size_t N>
 void hash_sha_ni(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests) {
   constexpr auto& kInitial = Sha2<uint32_t>::kInitial;
