@@ -1,5 +1,5 @@
 export { crc64 } from "./crc64.ts";
-export { type DigestName, Digester } from "./digester.ts";
+export { Digester, type DigestName } from "./digester.ts";
 export { KernelError } from "./errors.ts";
 export { MAX_MESSAGE_FDS, type ReceivedFds, receiveFds, sendFds, socketPair } from "./fd-passing.ts";
 export {
