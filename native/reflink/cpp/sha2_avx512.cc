@@ -5,7 +5,7 @@ namespace reflink {
 
 const Sha2Functions kSha2Avx512 = {{{32, 5000, hash_lanes<uint32_t, Vectors<64>::Words32, 2>},
                                     {16, 3200, hash_lanes<uint32_t, Vectors<64>::Words32, 1>}},
-                                   {{16, 2950, hash_lanes<uint64_t, Vectors<64>::Words64, 2>},
+                                   {{16, 2900, hash_lanes<uint64_t, Vectors<64>::Words64, 2>},
                                     {8, 1900, hash_lanes<uint64_t, Vectors<64>::Words64, 1>}}};
 
 }  // namespace reflink

@@ -156,40 +156,33 @@ inline void transpose(V* rows) {
   if constexpr (sizeof(V) > 32) merge_pieces<2 * kWords, kWords>(rows, kIndexes);
 }
 
-// Bytes read of each message at a time, one block of SHA-512 or two of SHA-256: messages of 4096 bytes compete for the
-// same few lines of the first cache, so of a line that two reads share the second had better follow at once.
-constexpr size_t kLoaded = 128;
-
-// The words of kLoaded bytes of each message, those of all lanes side by side.
+// The sixteen words of a message block, those of all lanes side by side.
 template <class Word, int G, class V>
-inline void load_words(const uint8_t* const* lanes, size_t offset, V (*w)[Sha2<Word>::kRounds][G]) {
+inline void load_block(const uint8_t* const* lanes, size_t offset, V (*w)[G]) {
   constexpr int kLanes = sizeof(V) / sizeof(Word);
   if constexpr (sizeof(V) >= 32) {
-    constexpr int kSquares = kLoaded / sizeof(V);
     for (int g = 0; g < G; g++) {
-      V rows[kSquares][kLanes];
-#pragma GCC unroll 16
-      for (int lane = 0; lane < kLanes; lane++) {
 #pragma GCC unroll 4
-        for (int square = 0; square < kSquares; square++) {
+      for (int part = 0; part < 16; part += kLanes) {
+        V rows[kLanes];
+#pragma GCC unroll 16
+        for (int lane = 0; lane < kLanes; lane++) {
           V row;
-          std::memcpy(&row, lanes[g * kLanes + lane] + offset + square * sizeof(V), sizeof(V));
-          rows[square][lane] = big_endian<Word>(row);
+          std::memcpy(&row, lanes[g * kLanes + lane] + offset + part * sizeof(Word), sizeof(V));
+          rows[lane] = big_endian<Word>(row);
         }
-      }
-      for (int square = 0; square < kSquares; square++) {
-        transpose<Word>(rows[square]);
-        for (int t = 0; t < kLanes; t++) w[(square * kLanes + t) / 16][(square * kLanes + t) % 16][g] = rows[square][t];
+        transpose<Word>(rows);
+        for (int t = 0; t < kLanes; t++) w[part + t][g] = rows[t];
       }
     }
   } else {  // not every processor has a shuffle of bytes for the narrower ones
-    for (int t = 0; t < static_cast<int>(kLoaded / sizeof(Word)); t++) {
+    for (int t = 0; t < 16; t++) {
       Word words[G * kLanes];
       for (int lane = 0; lane < G * kLanes; lane++) {
         std::memcpy(&words[lane], lanes[lane] + offset + t * sizeof(Word), sizeof(Word));
         words[lane] = big_endian(words[lane]);
       }
-      std::memcpy(w[t / 16][t % 16], words, sizeof words);
+      std::memcpy(w[t], words, sizeof words);
     }
   }
 }
@@ -199,36 +192,32 @@ template <class Word, class V, int G>
 void hash_lanes(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests) {
   using P = Sha2<Word>;
   constexpr size_t kLanes = sizeof(V) / sizeof(Word);
-  constexpr int kBlocks = kLoaded / sizeof(Word) / 16;
+  constexpr size_t kBlock = 16 * sizeof(Word);
   const uint8_t* lanes[G * kLanes];
   for (size_t lane = 0; lane < G * kLanes; lane++) lanes[lane] = messages[lane < count ? lane : 0];
 
-  V state[G][8], w[kBlocks][P::kRounds][G];
+  V state[G][8], w[P::kRounds][G];
   for (int g = 0; g < G; g++) {
     for (int i = 0; i < 8; i++) state[g][i] = V{} + P::kInitial[i];
   }
-  for (size_t offset = 0; offset <= length; offset += kLoaded) {
-    int blocks = kBlocks;
+  for (size_t offset = 0; offset <= length; offset += kBlock) {
     if (offset < length) {
-      load_words<Word>(lanes, offset, w);
+      load_block<Word>(lanes, offset, w);
     } else {
       // Padding: `length` fills whole blocks, so the last block is the marker bit, zeros and the bit count.
-      blocks = 1;
       for (int g = 0; g < G; g++) {
-        w[0][0][g] = V{} + (Word{1} << (sizeof(Word) * 8 - 1));
-        for (int t = 1; t < 15; t++) w[0][t][g] = V{};
-        w[0][15][g] = V{} + static_cast<Word>(length * 8);
+        w[0][g] = V{} + (Word{1} << (sizeof(Word) * 8 - 1));
+        for (int t = 1; t < 15; t++) w[t][g] = V{};
+        w[15][g] = V{} + static_cast<Word>(length * 8);
       }
     }
-    for (int block = 0; block < blocks; block++) {
-      V before[G][8];
-      std::memcpy(before, state, sizeof state);
-      int t = 0;
-      for (; t < P::kRounds - 16; t += 8) eight_rounds<Word, true, G>(state, w[block] + t, P::kRound + t);
-      for (; t < P::kRounds; t += 8) eight_rounds<Word, false, G>(state, w[block] + t, P::kRound + t);
-      for (int g = 0; g < G; g++) {
-        for (int i = 0; i < 8; i++) state[g][i] += before[g][i];
-      }
+    V before[G][8];
+    std::memcpy(before, state, sizeof state);
+    int t = 0;
+    for (; t < P::kRounds - 16; t += 8) eight_rounds<Word, true, G>(state, w + t, P::kRound + t);
+    for (; t < P::kRounds; t += 8) eight_rounds<Word, false, G>(state, w + t, P::kRound + t);
+    for (int g = 0; g < G; g++) {
+      for (int i = 0; i < 8; i++) state[g][i] += before[g][i];
     }
   }
 
