@@ -161,6 +161,7 @@ template <class Word, int G, class V>
 inline void load_block(const uint8_t* const* lanes, size_t offset, V (*w)[G]) {
   constexpr int kLanes = sizeof(V) / sizeof(Word);
   if constexpr (sizeof(V) >= 32) {
+#pragma GCC unroll 2
     for (int g = 0; g < G; g++) {
 #pragma GCC unroll 4
       for (int part = 0; part < 16; part += kLanes) {
