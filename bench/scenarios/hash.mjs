@@ -6,7 +6,7 @@ export const name = "hash";
 const BLOCK_BYTES = 4096;
 const BLOCKS = 16_384;
 const OPENSSL = "OpenSSL by block";
-/** Least ratio of speeds that each is meant to reach. */
+/** Least ratio of speeds that each is meant to reach, with the processor's instructions for SHA-256 if it has them. */
 const SPEED = { avx512: 3.5, avx2: 1.6 };
 
 /**
@@ -39,7 +39,10 @@ export function run({ rounds }) {
       title: `fs-verity ${hash} of 64 MiB on one core`,
       base: OPENSSL,
       results,
-      goals: Object.entries(SPEED).map(([of, speed]) => ({ of, key: "cpu", to: OPENSSL, times: 1 / speed })),
+      goals: Object.entries(SPEED).map(([kind, speed]) => {
+        const of = before.find((implementation) => implementation.startsWith(kind)) ?? kind;
+        return { of, key: "cpu", to: OPENSSL, times: 1 / speed };
+      }),
     };
   });
 }

@@ -19,25 +19,31 @@ void hash_messages(Algorithm algorithm, const uint8_t* messages, size_t length, 
 // A compiled function that hashes up to `lanes` messages named by pointer.
 struct Sha2Group {
   size_t lanes;
-  size_t worthwhile;  // for fewer messages than this the next narrower group is faster
+  size_t cost;  // picoseconds a call takes for each byte of one message, where this was measured; only ratios matter
   void (*hash)(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests);
 };
 
-// Groups from wide to narrow; absent ones have no lanes, and what none is worthwhile for is hashed one by one.
-struct Sha2Implementation {
-  const char* name;
+// The functions of one instruction set; absent ones have no lanes.
+struct Sha2Functions {
   Sha2Group sha256[2];
   Sha2Group sha512[2];
 };
 
-extern const Sha2Implementation kSha2Scalar;
-extern const Sha2Implementation kSha2Vector128;
+// A way to hash: of all its functions the one that is fastest for the number of messages at hand.
+struct Sha2Implementation {
+  const char* name;
+  const Sha2Functions* functions[3];
+};
+
+extern const Sha2Functions kSha2Scalar;
+extern const Sha2Functions kSha2Vector128;
 #if defined(__x86_64__)
-extern const Sha2Implementation kSha2Avx2;
-extern const Sha2Implementation kSha2Avx512;
+extern const Sha2Functions kSha2ShaNi;
+extern const Sha2Functions kSha2Avx2;
+extern const Sha2Functions kSha2Avx512;
 #endif
 
-// Variants this processor can run, best first; a null pointer ends the list.
+// Implementations this processor can run, best first; a null pointer ends the list.
 const Sha2Implementation* const* available_implementations();
 bool use_implementation(const char* name);
 

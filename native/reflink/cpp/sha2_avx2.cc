@@ -1,11 +1,11 @@
-// Compiled with -mavx2.
+// Compiled with -mavx2 -mbmi2.
 #include "sha2_lanes.h"
 
 namespace reflink {
 
-const Sha2Implementation kSha2Avx2 = {
-    "avx2",
-    {{16, 9, hash_lanes<uint32_t, Twice<Vectors<32>::Words32>>}, {8, 3, hash_lanes<uint32_t, Vectors<32>::Words32>}},
-    {{8, 5, hash_lanes<uint64_t, Twice<Vectors<32>::Words64>>}, {4, 3, hash_lanes<uint64_t, Vectors<32>::Words64>}}};
+const Sha2Functions kSha2Avx2 = {{{16, 8400, hash_lanes<uint32_t, Vectors<32>::Words32, 2>},
+                                  {8, 4300, hash_lanes<uint32_t, Vectors<32>::Words32, 1>}},
+                                 {{8, 5000, hash_lanes<uint64_t, Vectors<32>::Words64, 2>},
+                                  {4, 2700, hash_lanes<uint64_t, Vectors<32>::Words64, 1>}}};
 
 }  // namespace reflink

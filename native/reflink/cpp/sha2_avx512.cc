@@ -1,11 +1,11 @@
-// Compiled with -mavx512f -mavx512bw.
+// Compiled with -mavx512f -mavx512bw -mbmi2.
 #include "sha2_lanes.h"
 
 namespace reflink {
 
-const Sha2Implementation kSha2Avx512 = {
-    "avx512",
-    {{32, 17, hash_lanes<uint32_t, Twice<Vectors<64>::Words32>>}, {16, 3, hash_lanes<uint32_t, Vectors<64>::Words32>}},
-    {{16, 9, hash_lanes<uint64_t, Twice<Vectors<64>::Words64>>}, {8, 3, hash_lanes<uint64_t, Vectors<64>::Words64>}}};
+const Sha2Functions kSha2Avx512 = {{{32, 5000, hash_lanes<uint32_t, Vectors<64>::Words32, 2>},
+                                    {16, 3200, hash_lanes<uint32_t, Vectors<64>::Words32, 1>}},
+                                   {{16, 2900, hash_lanes<uint64_t, Vectors<64>::Words64, 2>},
+                                    {8, 1900, hash_lanes<uint64_t, Vectors<64>::Words64, 1>}}};
 
 }  // namespace reflink

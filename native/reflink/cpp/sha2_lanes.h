@@ -9,8 +9,6 @@
 
 namespace {
 
-using reflink::Sha2Group;
-
 inline uint32_t big_endian(uint32_t x) { return __builtin_bswap32(x); }
 inline uint64_t big_endian(uint64_t x) { return __builtin_bswap64(x); }
 
@@ -62,148 +60,173 @@ struct Sha2<uint64_t> {
       0x431d67c49c100d4c, 0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817};
 };
 
-// Two vectors as one of twice the lanes: the rounds of either half fill the gaps that the other's latency leaves.
-template <class V>
-struct Twice {
-  V low, high;
-  Twice operator+(const Twice& o) const { return {low + o.low, high + o.high}; }
-  Twice operator^(const Twice& o) const { return {low ^ o.low, high ^ o.high}; }
-  Twice operator&(const Twice& o) const { return {low & o.low, high & o.high}; }
-  Twice operator|(const Twice& o) const { return {low | o.low, high | o.high}; }
-  Twice operator>>(int n) const { return {low >> n, high >> n}; }
-  Twice operator<<(int n) const { return {low << n, high << n}; }
-  template <class Word>
-  Twice operator+(Word word) const {
-    return {low + word, high + word};
-  }
-  Twice& operator+=(const Twice& o) {
-    low += o.low, high += o.high;
-    return *this;
-  }
-};
+// Byte i of each word becomes what was byte First + Step * i of it (modulo the word).
+template <class Word, int First, int Step, class V, int... I>
+inline V move_bytes(V x, std::integer_sequence<int, I...>) {
+  typedef uint8_t Bytes __attribute__((vector_size(sizeof(V))));
+  constexpr int kWord = sizeof(Word);
+  const Bytes bytes = reinterpret_cast<const Bytes&>(x);
+  const Bytes moved =
+      __builtin_shufflevector(bytes, bytes, (I / kWord * kWord + (First + Step * (I % kWord)) % kWord)...);
+  return reinterpret_cast<const V&>(moved);
+}
+
+template <class Word, class V>
+inline V big_endian(V x) {
+  return move_bytes<Word, sizeof(Word) - 1, -1>(x, std::make_integer_sequence<int, sizeof(V)>());
+}
 
 template <class Word, int N, class V>
 inline V rotate_right(V x) {
-  return (x >> N) | (x << (static_cast<int>(sizeof(Word)) * 8 - N));
+  if constexpr (N % 8 == 0 && sizeof(V) == 32) {  // AVX2 has no rotations but a shuffle of bytes
+    return move_bytes<Word, N / 8, 1>(x, std::make_integer_sequence<int, sizeof(V)>());
+  } else {
+    return (x >> N) | (x << (static_cast<int>(sizeof(Word)) * 8 - N));
+  }
 }
 
-// Mixes the sixteen words of one message block (all lanes) into the state. `w` is overwritten by the schedule.
-template <class Word, class V>
-inline void compress(V state[8], V w[16]) {
+// Eight rounds of G groups of lanes: the rounds of one group fill the gaps that the other's latency leaves. `state` is
+// a ring, so that after eight rounds each variable is in its place again. Extend: these rounds also compute the words
+// of the schedule that are due sixteen rounds later. No more rounds than these are unrolled, because the processor's
+// cache of decoded instructions has to hold the loop.
+template <class Word, bool Extend, int G, class V>
+inline void eight_rounds(V state[G][8], V (*w)[G], const Word* constants) {
   using P = Sha2<Word>;
-  V a = state[0], b = state[1], c = state[2], d = state[3];
-  V e = state[4], f = state[5], g = state[6], h = state[7];
-  for (int base = 0; base < P::kRounds; base += 16) {
-#pragma GCC unroll 16
-    for (int t = 0; t < 16; t++) {
-      if (base > 0) {
-        const V x = w[(t + 1) & 15], y = w[(t + 14) & 15];
-        const V s0 = rotate_right<Word, P::kSmall0[0]>(x) ^ rotate_right<Word, P::kSmall0[1]>(x) ^
-                     (x >> P::kSmall0[2]);
-        const V s1 = rotate_right<Word, P::kSmall1[0]>(y) ^ rotate_right<Word, P::kSmall1[1]>(y) ^
-                     (y >> P::kSmall1[2]);
-        w[t] += s0 + w[(t + 9) & 15] + s1;
-      }
+#pragma GCC unroll 8
+  for (int t = 0; t < 8; t++) {
+#pragma GCC unroll 2
+    for (int i = 0; i < G; i++) {
+      V* s = state[i];
+      const V a = s[-t & 7], b = s[(1 - t) & 7], c = s[(2 - t) & 7];
+      const V e = s[(4 - t) & 7], f = s[(5 - t) & 7], g = s[(6 - t) & 7], h = s[(7 - t) & 7];
       const V big1 = rotate_right<Word, P::kBig1[0]>(e) ^ rotate_right<Word, P::kBig1[1]>(e) ^
                      rotate_right<Word, P::kBig1[2]>(e);
       const V big0 = rotate_right<Word, P::kBig0[0]>(a) ^ rotate_right<Word, P::kBig0[1]>(a) ^
                      rotate_right<Word, P::kBig0[2]>(a);
       const V choice = g ^ (e & (f ^ g));
-      const V majority = (a & b) | (c & (a | b));
+      const V majority = b ^ ((a ^ b) & (b ^ c));  // b ^ c was a ^ b a round ago
       // In this order each round's chain of dependent additions is shortest.
-      const V t1 = ((h + w[t] + P::kRound[base + t]) + choice) + big1;
-      h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = (t1 + majority) + big0;
+      const V t1 = ((h + w[t][i] + constants[t]) + choice) + big1;
+      s[(3 - t) & 7] += t1;
+      s[(7 - t) & 7] = (t1 + majority) + big0;
+      if (Extend) {
+        const V x = w[t + 1][i], y = w[t + 14][i];
+        const V small0 = rotate_right<Word, P::kSmall0[0]>(x) ^ rotate_right<Word, P::kSmall0[1]>(x) ^
+                         (x >> P::kSmall0[2]);
+        const V small1 = rotate_right<Word, P::kSmall1[0]>(y) ^ rotate_right<Word, P::kSmall1[1]>(y) ^
+                         (y >> P::kSmall1[2]);
+        w[t + 16][i] = (w[t][i] + w[t + 9][i]) + (small0 + small1);
+      }
     }
   }
-  state[0] += a, state[1] += b, state[2] += c, state[3] += d;
-  state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
-template <class Word, class V, int... I>
-inline V swap_bytes(V x, std::integer_sequence<int, I...>) {
-  typedef uint8_t Bytes __attribute__((vector_size(sizeof(V))));
-  constexpr int kWord = sizeof(Word);
-  const Bytes bytes = reinterpret_cast<const Bytes&>(x);
-  const Bytes swapped = __builtin_shufflevector(bytes, bytes, (I / kWord * kWord + kWord - 1 - I % kWord)...);
-  return reinterpret_cast<const V&>(swapped);
-}
-
-// A step of transposing a square of words: off the diagonal, blocks of S × S change places.
-template <int S, class V, int... I>
-inline void swap_blocks(V* rows, std::integer_sequence<int, I...>) {
+// Two steps of transposing a square of words, W of them in 16 bytes. Both merge rows at a distance of D: the first
+// takes their words by turns within each 16 bytes, the second the even or the odd ones of all their pieces of 16 bytes.
+// There is one instruction for each of these.
+template <int D, int W, class V, int... I>
+inline void merge_words(V* rows, std::integer_sequence<int, I...>) {
   constexpr int kRows = sizeof...(I);
   for (int i = 0; i < kRows; i++) {
-    if (i & S) continue;
-    const V a = rows[i], b = rows[i + S];
-    rows[i] = __builtin_shufflevector(a, b, (I & S ? kRows + I - S : I)...);
-    rows[i + S] = __builtin_shufflevector(a, b, (I & S ? kRows + I : I + S)...);
+    if (i & D) continue;
+    const V a = rows[i], b = rows[i + D];
+    rows[i] = __builtin_shufflevector(a, b, (I / W * W + I % W / 2 + I % 2 * kRows)...);
+    rows[i + D] = __builtin_shufflevector(a, b, (I / W * W + I % W / 2 + I % 2 * kRows + W / 2)...);
   }
 }
 
-template <int S, int Rows, class V>
+template <int D, int W, class V, int... I>
+inline void merge_pieces(V* rows, std::integer_sequence<int, I...>) {
+  for (size_t i = 0; i < sizeof...(I); i++) {
+    if (i & D) continue;
+    const V a = rows[i], b = rows[i + D];
+    rows[i] = __builtin_shufflevector(a, b, (I / W * 2 * W + I % W)...);
+    rows[i + D] = __builtin_shufflevector(a, b, (I / W * 2 * W + I % W + W)...);
+  }
+}
+
+// Turns rows into columns.
+template <class Word, class V>
 inline void transpose(V* rows) {
-  swap_blocks<S>(rows, std::make_integer_sequence<int, Rows>());
-  if constexpr (S > 1) transpose<S / 2, Rows>(rows);
+  constexpr int kWords = 16 / sizeof(Word);
+  constexpr auto kIndexes = std::make_integer_sequence<int, sizeof(V) / sizeof(Word)>();
+  if constexpr (kWords == 4) merge_words<2, kWords>(rows, kIndexes);
+  merge_words<1, kWords>(rows, kIndexes);
+  merge_pieces<kWords, kWords>(rows, kIndexes);
+  if constexpr (sizeof(V) > 32) merge_pieces<2 * kWords, kWords>(rows, kIndexes);
 }
 
 // The sixteen words of a message block, those of all lanes side by side.
-template <class Word, class V>
-inline void load_block(const uint8_t* const* lanes, size_t offset, V w[16]) {
+template <class Word, int G, class V>
+inline void load_block(const uint8_t* const* lanes, size_t offset, V (*w)[G]) {
   constexpr int kLanes = sizeof(V) / sizeof(Word);
-  if constexpr (sizeof(V) == 64) {
-    for (int part = 0; part < 16 / kLanes; part++) {
-      V* rows = w + part * kLanes;
-      for (int lane = 0; lane < kLanes; lane++) {
-        std::memcpy(&rows[lane], lanes[lane] + offset + part * sizeof(V), sizeof(V));
-        rows[lane] = swap_bytes<Word>(rows[lane], std::make_integer_sequence<int, sizeof(V)>());
+  if constexpr (sizeof(V) >= 32) {
+#pragma GCC unroll 2
+    for (int g = 0; g < G; g++) {
+#pragma GCC unroll 4
+      for (int part = 0; part < 16; part += kLanes) {
+        V rows[kLanes];
+#pragma GCC unroll 16
+        for (int lane = 0; lane < kLanes; lane++) {
+          V row;
+          std::memcpy(&row, lanes[g * kLanes + lane] + offset + part * sizeof(Word), sizeof(V));
+          rows[lane] = big_endian<Word>(row);
+        }
+        transpose<Word>(rows);
+        for (int t = 0; t < kLanes; t++) w[part + t][g] = rows[t];
       }
-      transpose<kLanes / 2, kLanes>(rows);
     }
-  } else {
-    // By way of memory: GCC makes too many shuffles of narrower vectors (measured: a tenth slower than this).
-    alignas(64) Word transposed[16][kLanes];
-    for (int lane = 0; lane < kLanes; lane++) {
-      Word words[16];
-      std::memcpy(words, lanes[lane] + offset, sizeof words);
-      for (int t = 0; t < 16; t++) transposed[t][lane] = big_endian(words[t]);
+  } else {  // not every processor has a shuffle of bytes for the narrower ones
+    for (int t = 0; t < 16; t++) {
+      Word words[G * kLanes];
+      for (int lane = 0; lane < G * kLanes; lane++) {
+        std::memcpy(&words[lane], lanes[lane] + offset + t * sizeof(Word), sizeof(Word));
+        words[lane] = big_endian(words[lane]);
+      }
+      std::memcpy(w[t], words, sizeof words);
     }
-    std::memcpy(w, transposed, sizeof transposed);
   }
 }
 
-template <class Word, class V>
-inline void load_block(const uint8_t* const* lanes, size_t offset, Twice<V> w[16]) {
-  V low[16], high[16];
-  load_block<Word>(lanes, offset, low);
-  load_block<Word>(lanes + sizeof(V) / sizeof(Word), offset, high);
-  for (int t = 0; t < 16; t++) w[t] = {low[t], high[t]};
-}
-
-// Hashes up to L messages, one a lane; lanes without a message repeat the first.
-template <class Word, class V>
+// Hashes up to as many messages as G vectors have lanes; lanes without a message repeat the first.
+template <class Word, class V, int G>
 void hash_lanes(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests) {
+  using P = Sha2<Word>;
   constexpr size_t kLanes = sizeof(V) / sizeof(Word);
   constexpr size_t kBlock = 16 * sizeof(Word);
-  const uint8_t* lanes[kLanes];
-  for (size_t lane = 0; lane < kLanes; lane++) lanes[lane] = messages[lane < count ? lane : 0];
+  const uint8_t* lanes[G * kLanes];
+  for (size_t lane = 0; lane < G * kLanes; lane++) lanes[lane] = messages[lane < count ? lane : 0];
 
-  V state[8], w[16];
-  for (int i = 0; i < 8; i++) state[i] = V{} + Sha2<Word>::kInitial[i];
-  for (size_t offset = 0; offset < length; offset += kBlock) {
-    load_block<Word>(lanes, offset, w);
-    compress<Word, V>(state, w);
+  V state[G][8], w[P::kRounds][G];
+  for (int g = 0; g < G; g++) {
+    for (int i = 0; i < 8; i++) state[g][i] = V{} + P::kInitial[i];
   }
-  // Padding: `length` fills whole blocks, so the last block is the marker bit, zeros and the bit count.
-  for (int t = 0; t < 16; t++) w[t] = V{};
-  w[0] = V{} + (Word{1} << (sizeof(Word) * 8 - 1));
-  w[15] = V{} + static_cast<Word>(length * 8);
-  compress<Word, V>(state, w);
+  for (size_t offset = 0; offset <= length; offset += kBlock) {
+    if (offset < length) {
+      load_block<Word>(lanes, offset, w);
+    } else {
+      // Padding: `length` fills whole blocks, so the last block is the marker bit, zeros and the bit count.
+      for (int g = 0; g < G; g++) {
+        w[0][g] = V{} + (Word{1} << (sizeof(Word) * 8 - 1));
+        for (int t = 1; t < 15; t++) w[t][g] = V{};
+        w[15][g] = V{} + static_cast<Word>(length * 8);
+      }
+    }
+    V before[G][8];
+    std::memcpy(before, state, sizeof state);
+    int t = 0;
+    for (; t < P::kRounds - 16; t += 8) eight_rounds<Word, true, G>(state, w + t, P::kRound + t);
+    for (; t < P::kRounds; t += 8) eight_rounds<Word, false, G>(state, w + t, P::kRound + t);
+    for (int g = 0; g < G; g++) {
+      for (int i = 0; i < 8; i++) state[g][i] += before[g][i];
+    }
+  }
 
-  Word out[8][kLanes];
+  Word out[G][8][kLanes];
   std::memcpy(out, state, sizeof out);
   for (size_t lane = 0; lane < count; lane++) {
     for (int i = 0; i < 8; i++) {
-      const Word word = big_endian(out[i][lane]);
+      const Word word = big_endian(out[lane / kLanes][i][lane % kLanes]);
       std::memcpy(digests + (lane * 8 + i) * sizeof(Word), &word, sizeof word);
     }
   }

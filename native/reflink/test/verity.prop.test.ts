@@ -25,7 +25,9 @@ test.each(["sha256", "sha512"] as const)("%s: every implementation agrees with n
 });
 
 // A block more or less decides which vectors are full and how many levels the tree has.
-const BLOCKS = [1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257];
+const BLOCKS = [
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 128, 129, 255, 256, 257,
+];
 const LENGTHS = [0, 1, ...BLOCKS.flatMap((blocks) => [blocks * 4096 - 1, blocks * 4096, blocks * 4096 + 1])];
 
 test.each(["sha256", "sha512"] as const)(
