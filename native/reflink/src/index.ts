@@ -1,5 +1,5 @@
 export { crc64 } from "./crc64.ts";
-export { type DigestName, Digester } from "./digester.ts";
+export { Digester, type DigestName } from "./digester.ts";
 export { KernelError } from "./errors.ts";
 export { MAX_MESSAGE_FDS, type ReceivedFds, receiveFds, sendFds, socketPair } from "./fd-passing.ts";
 export {
@@ -16,6 +16,7 @@ export {
 export { type Inflated, Inflater } from "./inflater.ts";
 export { type LockType, tryFlock, tryOfdLock } from "./locks.ts";
 export { applyIdMap, FsContext, MOUNT_ATTR_RDONLY, moveMount, openLoopDevice, unmount } from "./mount.ts";
+export { differingObjects, listObjects, type ObjectListing } from "./object-directory.ts";
 export {
   ObjectStore,
   type ObjectStoreOptions,

@@ -40,6 +40,8 @@ function goodArguments(): Record<string, unknown[]> {
     openFiles: [new Int32Array(0), ...columns],
     storeOpenFiles: [store, new Int32Array(0), new Float64Array(0), bytes, bytes, new Int32Array(1)],
     objectSizes: [none, new Uint8Array(0), 1],
+    listObjects: [none, 1],
+    differingObjects: [none, new Uint8Array(0), 1, false],
     socketPair: [true],
     sendFds: [none, new Uint8Array(1), new Int32Array(1)],
     receiveFds: [none, 1],
