@@ -71,6 +71,7 @@ export function layerStream(entries: readonly TestEntry[], external = "00" as Ob
     type: "ocilayer" as Splitstream["type"],
     size: 0,
     objectRefs: [external],
+    objectDigests: Buffer.from(external, "hex"),
     namedRefs: new Map(),
     *parts() {
       for (const part of parts) if (!("inline" in part) || part.inline.length > 0) yield part;

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type HashName, verityDigest } from "@composefs/reflink";
+import { DIGEST_BYTES, type HashName, verityDigest } from "@composefs/reflink";
 import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
 import { isSplitstream, parseSplitstream } from "../splitstream/reader.ts";
 import { type BytePath, bytePath, onDisk, shownPath, typeAt } from "./byte-path.ts";
@@ -12,8 +12,8 @@ import type { Category } from "./names.ts";
 import { idOfLinkText, objectDirectories } from "./object-files.ts";
 import { readRaw } from "./raw-file.ts";
 
-/** Lists the objects that an EROFS image refers to. @throws when it is none */
-export type ImageReader = (bytes: Uint8Array, hash: HashName) => Iterable<ObjectId>;
+/** Digests, raw one after the other, of the objects that an EROFS image refers to. @throws when it is none */
+export type ImageReader = (bytes: Uint8Array, hash: HashName) => Buffer;
 
 /** What marking needs of a repository. */
 export interface MarkContext {
@@ -176,7 +176,7 @@ class Marking implements Marks {
     try {
       const stream = visit.kind === "stream" || (visit.kind === "unknown" && isSplitstream(bytes));
       if (stream) this.#followStream(bytes, visit);
-      else for (const id of this.#context.readImage(bytes, hash)) this.#keep(id, visit.holder);
+      else this.#keepAllOf(this.#context.readImage(bytes, hash), visit.holder);
     } catch (error) {
       if (visit.kind !== "unknown") {
         this.#problem(visit.kind === "stream" ? "stream-open-failed" : "image-invalid", visit.path, messageOf(error));
@@ -207,7 +207,7 @@ class Marking implements Marks {
 
   #followStream(bytes: Buffer, { path, holder }: Visit): void {
     const stream = parseSplitstream(bytes, this.#context.hash, shownPath(path));
-    for (const id of stream.objectRefs) this.#keep(id, holder);
+    this.#keepAllOf(stream.objectDigests, holder);
     for (const [via, id] of stream.namedRefs) {
       const entry = this.#streamEntries.get(id);
       if (entry === undefined) this.#keep(id, { name: `objects/${objectPath(id)}`, via, by: holder });
@@ -241,6 +241,14 @@ class Marking implements Marks {
     const found = this.#index.find(bytes);
     for (const id of found) this.#visit({ kind: "unknown", id, path: bytePath(`objects/${objectPath(id)}`), holder });
     return found.length > 0;
+  }
+
+  /** @param digests raw, one after the other */
+  #keepAllOf(digests: Buffer, holder: Holder): void {
+    const width = DIGEST_BYTES[this.#context.hash];
+    for (let at = 0; at < digests.length; at += width) {
+      this.#keep(objectIdFromBytes(digests.subarray(at, at + width)), holder);
+    }
   }
 
   #keep(id: ObjectId, holder: Holder): void {

@@ -30,19 +30,20 @@ export function* objectDirectories(repositoryFd: number, hash: HashName): Genera
     const path = `objects/${prefix}`;
     // Behind a link lie the files of somebody else.
     const items = typeAt(repositoryFd, path) === "Symlink" ? null : listDirectory(repositoryFd, path);
-    if (items === null) yield strayAt(repositoryFd, path);
+    const type = items === null ? typeAt(repositoryFd, path) : null;
+    if (type !== null) yield [objectFile(prefix, type, hash)];
     if (items === null || items.length === 0) continue;
-    yield items.map(({ name, type }): ObjectFile => {
-      const text = prefix + name;
-      const id = isObjectId(text, hash) ? text : null;
-      return { path: `${path}/${name}`, type, id, problem: id === null ? nameProblem(text, hash) : null };
-    });
+    yield items.map(({ name, type }) => objectFile(`${prefix}/${name}`, type, hash));
   }
 }
 
-function strayAt(repositoryFd: number, path: BytePath): ObjectFile[] {
-  const type = typeAt(repositoryFd, path);
-  return type === null ? [] : [{ path, type, id: null, problem: null }];
+/** What a path beneath `objects/` is: `XX/name`, or `XX` alone for what stands in the place of that directory. */
+export function objectFile(path: BytePath, type: FileType, hash: HashName): ObjectFile {
+  const text = path.replace("/", "");
+  const isDirectory = text === path;
+  const id = !isDirectory && isObjectId(text, hash) ? text : null;
+  const problem = isDirectory || id !== null ? null : nameProblem(text, hash);
+  return { path: `objects/${path}`, type, id, problem };
 }
 
 /** Id that the text of a first-level entry points to; null when it has another form than `../objects/XX/rest`. */

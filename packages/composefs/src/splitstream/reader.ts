@@ -24,8 +24,10 @@ export interface Splitstream {
   readonly type: ContentType;
   /** Length of the rebuilt data in bytes, as the file says. */
   readonly size: number;
-  /** Objects referred to, in order of first use. */
+  /** Objects referred to, in order of first use. Made from {@link Splitstream.objectDigests} when it is asked for. */
   readonly objectRefs: readonly ObjectId[];
+  /** Their digests, raw one after the other. */
+  readonly objectDigests: Buffer;
   /** Splitstreams and images referred to by name. */
   readonly namedRefs: ReadonlyMap<string, ObjectId>;
   /** The data in order; a long inline run may come in several pieces. @throws ComposefsError `STREAM_CORRUPT` */
@@ -81,8 +83,13 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
     throw corrupt(`info section of ${info.length} bytes, expected ${INFO_BYTES}`, at.infoRange);
   const infoAt = info.byteOffset - bytes.byteOffset;
 
-  const streamRefs = splitDigests(range(infoAt + INFO_OFFSET.streamRefs), hash, corrupt);
-  const objectRefs = splitDigests(range(infoAt + INFO_OFFSET.objectRefs), hash, corrupt);
+  const streamRefs = splitDigests(digestTable(range(infoAt + INFO_OFFSET.streamRefs), hash, corrupt), hash);
+  const objectDigests = digestTable(range(infoAt + INFO_OFFSET.objectRefs), hash, corrupt);
+  let ids: readonly ObjectId[] | undefined;
+  const objectIds = (): readonly ObjectId[] => {
+    ids ??= splitDigests(objectDigests, hash);
+    return ids;
+  };
   const size = Number(info.readBigUInt64LE(INFO_OFFSET.size));
   if (!Number.isSafeInteger(size)) throw corrupt(`data of ${size} bytes`, infoAt + INFO_OFFSET.size);
   const stream = range(infoAt + INFO_OFFSET.stream);
@@ -90,20 +97,27 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
   return {
     type: info.toString("latin1", INFO_OFFSET.contentType, INFO_OFFSET.contentType + 8) as ContentType,
     size,
-    objectRefs,
+    get objectRefs() {
+      return objectIds();
+    },
+    objectDigests,
     namedRefs: parseNames(collect(names, corrupt), streamRefs, corrupt),
-    parts: () => readChunks(inflate(stream, "data", corrupt), objectRefs, corrupt),
+    parts: () => readChunks(inflate(stream, "data", corrupt), objectIds(), corrupt),
   };
 }
 
 type Corrupt = (what: string, offset?: number, cause?: unknown) => ComposefsError;
 
-function splitDigests(section: Buffer, hash: HashName, corrupt: Corrupt): ObjectId[] {
+function digestTable(section: Buffer, hash: HashName, corrupt: Corrupt): Buffer {
   const width = DIGEST_BYTES[hash];
-  if (section.length % width !== 0)
-    throw corrupt(`reference table of ${section.length} bytes, not a multiple of ${width}`);
+  if (section.length % width === 0) return section;
+  throw corrupt(`reference table of ${section.length} bytes, not a multiple of ${width}`);
+}
+
+function splitDigests(table: Buffer, hash: HashName): ObjectId[] {
+  const width = DIGEST_BYTES[hash];
   const ids: ObjectId[] = [];
-  for (let i = 0; i < section.length; i += width) ids.push(objectIdFromBytes(section.subarray(i, i + width)));
+  for (let at = 0; at < table.length; at += width) ids.push(objectIdFromBytes(table.subarray(at, at + width)));
   return ids;
 }
 
