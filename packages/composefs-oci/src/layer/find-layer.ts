@@ -36,23 +36,19 @@ export async function findLayer(
     const known = repository.findStream(name);
     if (known === null) return null;
     const stream = await repository.openStreamObject(known, name);
-    const { id, type, objectRefs, size } = stream;
+    const { id, type, size } = stream;
     if (kind === "tar" && type !== CONTENT_TYPE.layer) return null;
-    return (await lengthOnDisk(repository, stream)) === size ? { id, objects: objectRefs.length, size } : null;
+    const sizes = await repository.objects.sizesOf(stream.objectDigests);
+    return lengthOnDisk(stream, sizes) === size ? { id, objects: sizes.length, size } : null;
   } catch (error) {
     if (error instanceof ComposefsError && REPAIRABLE.has(error.code)) return null;
     throw error;
   }
 }
 
-/** Length in bytes that the layer's tar would have of the objects as they are; null when one is missing. */
-async function lengthOnDisk(repository: Repository, stream: Splitstream): Promise<number | null> {
-  const sizes = await repository.objects.sizes(stream.objectRefs);
-  let length = 0;
-  for (const part of stream.parts()) {
-    const size = "object" in part ? sizes.get(part.object) : part.inline.length;
-    if (size === undefined) return null;
-    length += size;
-  }
-  return length;
+/** Length in bytes that the layer's tar would have of objects of these sizes; null when one is missing. */
+function lengthOnDisk(stream: Splitstream, sizes: Float64Array): number | null {
+  if (sizes.includes(-1)) return null;
+  const { inlineBytes, uses } = stream.countParts();
+  return sizes.reduce((length, size, i) => length + size * (uses[i] as number), inlineBytes);
 }

@@ -73,6 +73,7 @@ export function layerStream(entries: readonly TestEntry[], external = "00" as Ob
     objectRefs: [external],
     objectDigests: Buffer.from(external, "hex"),
     namedRefs: new Map(),
+    countParts: () => ({ inlineBytes: 0, uses: new Float64Array(1) }),
     *parts() {
       for (const part of parts) if (!("inline" in part) || part.inline.length > 0) yield part;
     },

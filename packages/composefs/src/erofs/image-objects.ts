@@ -8,6 +8,8 @@ import { type Inode, readInode } from "./read-inode.ts";
 import { readXattrs, type StoredXattr } from "./read-xattrs.ts";
 
 const STUB_NAME = /^[0-9a-f]{2}$/;
+/** What an image's digests are gathered in at first. */
+const FIRST_BYTES = 64 * 1024;
 
 /** Ids of the objects that an image refers to, sorted, each once. @throws as {@link imageDigests} */
 export function imageObjects(bytes: Uint8Array, hash: HashName): ObjectId[] {
@@ -28,7 +30,12 @@ export function imageObjects(bytes: Uint8Array, hash: HashName): ObjectId[] {
  */
 export function imageDigests(bytes: Uint8Array, hash: HashName): Buffer {
   const image = openImage(bytes, hash);
-  const digests: Buffer[] = [];
+  let digests = Buffer.alloc(FIRST_BYTES);
+  let used = 0;
+  const add = (digest: Buffer): void => {
+    if (used + digest.length > digests.length) digests = Buffer.concat([digests], 2 * digests.length);
+    used += digest.copy(digests, used);
+  };
   const shared = new Map<number, StoredXattr>();
   const seen = new Set([image.rootNid]);
   const rootChildren = new Set<number>();
@@ -36,10 +43,10 @@ export function imageDigests(bytes: Uint8Array, hash: HashName): Buffer {
     const inode = readInode(image, nid);
     const { metacopy, redirect, isWhiteout } = partXattrs(readXattrs(image, inode, shared));
     const digest = metacopy && metacopyDigest(metacopy, hash);
-    if (digest !== undefined) digests.push(digest);
+    if (digest !== undefined) add(digest);
     const known = redirect === undefined || (digest !== undefined && endsInPathOf(redirect, digest));
     const target = known ? undefined : redirectId(redirect, hash);
-    if (target !== undefined) digests.push(Buffer.from(target, "hex"));
+    if (target !== undefined) add(Buffer.from(target, "hex"));
     checkInode(image, inode, isWhiteout, rootChildren.has(nid));
     if (inode.type !== FILE_TYPE.directory) continue;
     const entries = readDirectory(image, inode);
@@ -50,7 +57,7 @@ export function imageDigests(bytes: Uint8Array, hash: HashName): Buffer {
       if (nid === image.rootNid) rootChildren.add(child);
     }
   }
-  return Buffer.concat(digests);
+  return digests.subarray(0, used);
 }
 
 function checkInode(image: ImageView, inode: Inode, isEscapedWhiteout: boolean, inRoot: boolean): void {

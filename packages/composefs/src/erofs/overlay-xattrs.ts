@@ -73,8 +73,9 @@ export function redirectId(value: Buffer, hash: HashName): ObjectId | undefined 
 export function endsInPathOf(value: Buffer, digest: Buffer): boolean {
   let at = value.length - 2 * digest.length - 1;
   if (at < 0 || value[at + 2] !== SLASH) return false;
-  for (const [i, byte] of digest.entries()) {
-    if (value[at] !== DIGITS[Math.floor(byte / 16)] || value[at + 1] !== DIGITS[byte % 16]) return false;
+  for (let i = 0; i < digest.length; i++) {
+    const byte = digest[i] as number;
+    if (value[at] !== DIGITS[byte >> 4] || value[at + 1] !== DIGITS[byte & 15]) return false;
     at += i === 0 ? 3 : 2;
   }
   return true;
