@@ -1,11 +1,5 @@
-import {
-  ComposefsError,
-  type ErofsFormats,
-  type ErofsVersion,
-  type ObjectId,
-  type Repository,
-  type XattrMode,
-} from "@composefs/core";
+import type { ErofsFormats, ErofsVersion, ObjectId, Repository, XattrMode } from "@composefs/core";
+import { ComposefsError } from "@composefs/core/repository";
 
 /**
  * Name of the config stream's reference to an EROFS image; formats 0 and 1 share one (oci.md §3.1).
