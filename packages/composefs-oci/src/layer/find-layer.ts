@@ -1,4 +1,4 @@
-import type { ObjectId, Repository, Splitstream } from "@composefs/core";
+import type { ObjectId, PartCounts, Repository } from "@composefs/core";
 import { ComposefsError } from "@composefs/core/repository";
 import type { OciDigest } from "../digest.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
@@ -39,8 +39,10 @@ export async function findLayer(
     const stream = await repository.openStreamObject(known, name);
     const { id, type, size } = stream;
     if (kind === "tar" && type !== CONTENT_TYPE.layer) return null;
-    const sizes = await repository.objects.sizesOf(stream.objectDigests);
-    return lengthOnDisk(stream, sizes) === size ? { id, objects: sizes.length, size } : null;
+    // The native threads look for the objects while the stream is read here.
+    const sizing = repository.objects.sizesOf(stream.objectDigests);
+    const [sizes, counts] = await Promise.all([sizing, Promise.resolve(stream).then((found) => found.countParts())]);
+    return lengthOnDisk(sizes, counts) === size ? { id, objects: sizes.length, size } : null;
   } catch (error) {
     if (error instanceof ComposefsError && REPAIRABLE.has(error.code)) return null;
     throw error;
@@ -48,8 +50,7 @@ export async function findLayer(
 }
 
 /** Length in bytes that the layer's tar would have of objects of these sizes; null when one is missing. */
-function lengthOnDisk(stream: Splitstream, sizes: Float64Array): number | null {
+function lengthOnDisk(sizes: Float64Array, { inlineBytes, uses }: PartCounts): number | null {
   if (sizes.includes(-1)) return null;
-  const { inlineBytes, uses } = stream.countParts();
   return sizes.reduce((length, size, i) => length + size * (uses[i] as number), inlineBytes);
 }

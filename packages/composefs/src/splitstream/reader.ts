@@ -1,7 +1,7 @@
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type HashName } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
 import { type ObjectId, objectIdFromBytes } from "../fsverity/object-id.ts";
-import { unzstd } from "../zstd.ts";
+import { type PieceLife, unzstd } from "../zstd.ts";
 import {
   type ContentType,
   INFO_BYTES,
@@ -115,7 +115,8 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
     objectDigests,
     namedRefs: parseNames(collect(names, corrupt), streamRefs, corrupt),
     parts: () => readChunks(inflate(stream, "data", corrupt), objectIds(), corrupt),
-    countParts: () => countParts(inflate(stream, "data", corrupt), objectDigests.length / DIGEST_BYTES[hash], corrupt),
+    countParts: () =>
+      countParts(inflate(stream, "data", corrupt, "passing"), objectDigests.length / DIGEST_BYTES[hash], corrupt),
   };
 }
 
@@ -134,10 +135,10 @@ function splitDigests(table: Buffer, hash: HashName): ObjectId[] {
   return ids;
 }
 
-function* inflate(section: Buffer, what: string, corrupt: Corrupt): Generator<Uint8Array> {
+function* inflate(section: Buffer, what: string, corrupt: Corrupt, life?: PieceLife): Generator<Uint8Array> {
   if (section.length === 0) throw corrupt(`${what}: empty section`);
   try {
-    yield* unzstd(section);
+    yield* unzstd(section, life);
   } catch (cause) {
     throw corrupt(`${what}: ${(cause as Error).message}`, undefined, cause);
   }
