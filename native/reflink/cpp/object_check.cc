@@ -1,4 +1,4 @@
-// Which objects of a list do not have the digest that is their name.
+// Which objects of a list are not there, or do not have the digest that is their name.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -79,9 +79,40 @@ Napi::Value differing_objects(const Napi::CallbackInfo& info) {
   return (new DifferingObjects(info.Env(), int_arg(info, 0), ids, algorithm, bool_arg(info, 3)))->start(info.Env());
 }
 
+// Rows of digests that are not among sorted ones, found by halving.
+Napi::Value missing_digests(const Napi::CallbackInfo& info) {
+  const auto sorted = array_arg<Napi::Uint8Array>(info, 0);
+  const auto digests = array_arg<Napi::Uint8Array>(info, 1);
+  const size_t width = digest_bytes(algorithm_arg(info, 2));
+  if (sorted.ByteLength() % width != 0 || digests.ByteLength() % width != 0) {
+    throw Napi::TypeError::New(info.Env(), "digests of another length");
+  }
+  std::vector<uint32_t> rows;
+  for (size_t row = 0; row < digests.ByteLength() / width; row++) {
+    const uint8_t* digest = digests.Data() + row * width;
+    size_t low = 0, high = sorted.ByteLength() / width;
+    bool found = false;
+    while (low < high && !found) {
+      const size_t middle = low + (high - low) / 2;
+      const int order = memcmp(sorted.Data() + middle * width, digest, width);
+      found = order == 0;
+      if (order < 0) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    if (!found) rows.push_back(static_cast<uint32_t>(row));
+  }
+  auto out = Napi::Uint32Array::New(info.Env(), rows.size());
+  std::copy(rows.begin(), rows.end(), out.Data());
+  return out;
+}
+
 }  // namespace
 
 void init_object_check(Napi::Env env, Napi::Object exports) {
+  exports["missingDigests"] = Napi::Function::New(env, missing_digests);
   exports["differingObjects"] = Napi::Function::New(env, differing_objects);
 }
 

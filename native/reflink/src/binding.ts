@@ -107,6 +107,7 @@ export interface Binding {
     objectsFd: number,
     algorithm: number,
   ): Promise<{ ids: Buffer; others: Buffer; errno?: number; directory?: number }>;
+  missingDigests(sorted: Uint8Array, digests: Uint8Array, algorithm: number): Uint32Array;
   differingObjects(objectsFd: number, ids: Uint8Array, algorithm: number, requireVerity: boolean): Promise<Uint32Array>;
   openFiles(
     dirFds: Int32Array,

@@ -44,3 +44,13 @@ export async function differingObjects(
 ): Promise<Uint32Array> {
   return binding.differingObjects(objectsFd, ids, ALGORITHM_NUMBER[hash], options.requireVerity);
 }
+
+/**
+ * Looks for digests among others, all of them raw, one after the other.
+ *
+ * @param sorted where to look, ascending
+ * @returns places in `digests`, ascending, of those that are not in `sorted`
+ */
+export function missingDigests(sorted: Uint8Array, digests: Uint8Array, hash: HashName): Uint32Array {
+  return binding.missingDigests(sorted, digests, ALGORITHM_NUMBER[hash]);
+}

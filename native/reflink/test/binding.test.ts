@@ -41,6 +41,7 @@ function goodArguments(): Record<string, unknown[]> {
     storeOpenFiles: [store, new Int32Array(0), new Float64Array(0), bytes, bytes, new Int32Array(1)],
     objectSizes: [none, new Uint8Array(0), 1],
     listObjects: [none, 1],
+    missingDigests: [bytes, bytes, 1],
     differingObjects: [none, new Uint8Array(0), 1, false],
     socketPair: [true],
     sendFds: [none, new Uint8Array(1), new Int32Array(1)],

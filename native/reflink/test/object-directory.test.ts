@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { differingObjects, listObjects } from "../src/index.ts";
+import { differingObjects, listObjects, missingDigests } from "../src/index.ts";
 import { open, temporaryDirectory } from "./support.ts";
 
 const id = (first: string): string => first.padEnd(64, "0");
@@ -76,4 +76,14 @@ test("without fs-verity where it is required; none; ids of another length", asyn
   expect([...(await differingObjects(open(objects), packed(), "sha256", { requireVerity: false }))]).toEqual([]);
   rmSync(objects, { recursive: true });
   await expect(differingObjects(0, packed(EMPTY), "sha512", { requireVerity: false })).rejects.toThrow(TypeError);
+});
+
+const three = [id("03"), id("a1"), id("ff")];
+test.each([
+  [[], [id("03")], [0]],
+  [three, [], []],
+  [three, three, []],
+  [three, [id("ff"), id("00"), id("a1"), id("a0"), id("ff01"), id("03"), id("00")], [1, 3, 4, 6]],
+])("digests of %j that are missing among %j", (sorted, digests, missing) => {
+  expect([...missingDigests(packed(...sorted), packed(...digests), "sha256")]).toEqual(missing);
 });

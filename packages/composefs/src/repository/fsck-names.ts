@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { DigestSet } from "../fsverity/digest-set.ts";
+import { DIGEST_BYTES, missingDigests } from "@composefs/reflink";
 import { type ObjectId, objectIdFromBytes } from "../fsverity/object-id.ts";
 import { parseSplitstream } from "../splitstream/reader.ts";
 import { type BytePath, compareBytes, onDisk, shownPath } from "./byte-path.ts";
@@ -13,13 +13,13 @@ import { readRaw } from "./raw-file.ts";
 /**
  * Checks the entries of a category, what they refer to, and its refs.
  *
- * @param present objects whose files are there
+ * @param present digests, ascending, of the objects whose files are there
  * @throws node:fs errors when the names cannot be listed
  */
 export async function checkNames(
   context: FsckContext,
   tally: FsckTally,
-  present: DigestSet,
+  present: Buffer,
   category: Category,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -54,7 +54,7 @@ function resolves({ repositoryFd }: FsckContext, tally: FsckTally, path: BytePat
   return false;
 }
 
-function checkStream(context: FsckContext, tally: FsckTally, present: DigestSet, path: BytePath): boolean {
+function checkStream(context: FsckContext, tally: FsckTally, present: Buffer, path: BytePath): boolean {
   const name = shownPath(path).slice("streams/".length);
   let stream: ReturnType<typeof parseSplitstream>;
   try {
@@ -63,19 +63,20 @@ function checkStream(context: FsckContext, tally: FsckTally, present: DigestSet,
     tally.add("stream-open-failed", path, `Opening stream '${name}': ${messageOf(error)}`);
     return false;
   }
-  for (const id of missing(present, stream.objectDigests)) {
+  for (const id of missing(context, present, stream.objectDigests)) {
     tally.add("missing-object-ref", path, id);
     tally.missingObjects++;
   }
+  const missingNamed = new Set(missing(context, present, Buffer.from([...stream.namedRefs.values()].join(""), "hex")));
   for (const [ref, id] of stream.namedRefs) {
-    if (present.has(Buffer.from(id, "hex"))) continue;
+    if (!missingNamed.has(id)) continue;
     tally.add("missing-named-ref", path, `ref ${ref}: ${id}`);
     tally.missingObjects++;
   }
   return true;
 }
 
-function checkImage(context: FsckContext, tally: FsckTally, present: DigestSet, path: BytePath): boolean {
+function checkImage(context: FsckContext, tally: FsckTally, present: Buffer, path: BytePath): boolean {
   let bytes: Buffer;
   try {
     bytes = content(context, path);
@@ -90,7 +91,7 @@ function checkImage(context: FsckContext, tally: FsckTally, present: DigestSet, 
     tally.add("image-invalid", path, messageOf(error));
     return false;
   }
-  for (const id of [...new Set(missing(present, digests))].sort()) {
+  for (const id of [...new Set(missing(context, present, digests))].sort()) {
     tally.add("image-missing-object", path, id);
     tally.missingObjects++;
   }
@@ -98,11 +99,11 @@ function checkImage(context: FsckContext, tally: FsckTally, present: DigestSet, 
 }
 
 /** Those of some digests, raw one after the other, that are not there. */
-function* missing(present: DigestSet, digests: Buffer): Generator<ObjectId> {
-  const { width } = present;
-  for (let at = 0; at < digests.length; at += width) {
-    if (!present.has(digests, at)) yield objectIdFromBytes(digests.subarray(at, at + width));
-  }
+function missing({ hash }: FsckContext, present: Buffer, digests: Buffer): ObjectId[] {
+  const width = DIGEST_BYTES[hash];
+  return Array.from(missingDigests(present, digests, hash), (row) =>
+    objectIdFromBytes(digests.subarray(row * width, (row + 1) * width)),
+  );
 }
 
 function content({ repositoryFd }: FsckContext, path: BytePath): Buffer {

@@ -1,6 +1,5 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { DIGEST_BYTES, differingObjects, digestFiles, type FileDigest, listObjects } from "@composefs/reflink";
-import { DigestSet } from "../fsverity/digest-set.ts";
 import { objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
 import { compareBytes, onDisk, typeAt } from "./byte-path.ts";
 import { hasCode } from "./directory.ts";
@@ -14,8 +13,8 @@ const CALLS = 2;
 
 /** The objects of a repository while their contents are checked. */
 export interface ObjectCheck {
-  /** Objects whose files are there, sound or not. */
-  readonly present: DigestSet;
+  /** Digests, raw one after the other and ascending, of the objects whose files are there, sound or not. */
+  readonly present: Buffer;
   /** Waits for the check; to be called in any case. @throws KernelError, or the signal's reason */
   finish(): Promise<void>;
 }
@@ -41,15 +40,14 @@ export async function checkObjects(
       tally.objects.checked++;
       report(tally, { path: "objects", type, id: null, problem: null }, null);
     }
-    return { present: new DigestSet(Buffer.alloc(0), hash), finish: () => Promise.resolve() };
+    return { present: Buffer.alloc(0), finish: () => Promise.resolve() };
   }
   try {
     const { ids, others } = await listObjects(directory, hash);
-    const present = new DigestSet(ids, hash);
     const check = hashContents ? checkContents(context, tally, directory, ids, others, signal) : Promise.resolve();
     const checked = check.finally(() => closeSync(directory));
     checked.catch(() => undefined); // finish() tells of it
-    return { present, finish: () => checked };
+    return { present: ids, finish: () => checked };
   } catch (error) {
     closeSync(directory);
     throw error;
