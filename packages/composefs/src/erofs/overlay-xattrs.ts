@@ -37,16 +37,17 @@ const MARKS: ReadonlySet<string> = new Set([
 export function partXattrs(list: readonly StoredXattr[]): PartedXattrs {
   const parted: PartedXattrs = { own: new Map(), metacopy: undefined, redirect: undefined, isWhiteout: false };
   for (const { name, value } of list) {
-    if (MARKS.has(name)) {
+    // Nearly all of them are these two.
+    if (name === OVERLAY.metacopy) {
+      parted.metacopy = value;
+    } else if (name === OVERLAY.redirect) {
+      parted.redirect = value;
+    } else if (MARKS.has(name)) {
       if (name === WHITEOUT) parted.isWhiteout = true;
     } else if (name.startsWith(OVERLAY.escapedPrefix)) {
       parted.own.set((OVERLAY.prefix + name.slice(OVERLAY.escapedPrefix.length)) as ByteString, value);
     } else if (!name.startsWith(OVERLAY.prefix)) {
       parted.own.set(name, value);
-    } else if (name === OVERLAY.metacopy) {
-      parted.metacopy = value;
-    } else if (name === OVERLAY.redirect) {
-      parted.redirect = value;
     }
   }
   return parted;
