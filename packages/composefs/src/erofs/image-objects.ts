@@ -1,5 +1,5 @@
-import { DIGEST_BYTES, type HashName } from "@composefs/reflink";
-import { type ObjectId, objectIdFromBytes } from "../fsverity/object-id.ts";
+import type { HashName } from "@composefs/reflink";
+import { type ObjectId, objectIds } from "../fsverity/object-id.ts";
 import { BLOCK_BYTES, FILE_TYPE, LAYOUT } from "./format.ts";
 import { type ImageView, invalid, openImage } from "./image-view.ts";
 import { endsInPathOf, metacopyDigest, partXattrs, redirectId } from "./overlay-xattrs.ts";
@@ -13,11 +13,7 @@ const FIRST_BYTES = 64 * 1024;
 
 /** Ids of the objects that an image refers to, sorted, each once. @throws as {@link imageDigests} */
 export function imageObjects(bytes: Uint8Array, hash: HashName): ObjectId[] {
-  const digests = imageDigests(bytes, hash);
-  const width = DIGEST_BYTES[hash];
-  const ids = new Set<ObjectId>();
-  for (let at = 0; at < digests.length; at += width) ids.add(objectIdFromBytes(digests.subarray(at, at + width)));
-  return [...ids].sort();
+  return [...new Set(objectIds(imageDigests(bytes, hash), hash))].sort();
 }
 
 /**

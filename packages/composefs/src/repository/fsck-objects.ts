@@ -1,10 +1,9 @@
-import { closeSync, constants, openSync } from "node:fs";
-import { DIGEST_BYTES, differingObjects, digestFiles, type FileDigest, listObjects } from "@composefs/reflink";
+import { closeSync } from "node:fs";
+import { DIGEST_BYTES, differingObjects, digestFiles, type FileDigest } from "@composefs/reflink";
 import { objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
-import { compareBytes, onDisk, typeAt } from "./byte-path.ts";
-import { hasCode } from "./directory.ts";
+import { compareBytes, typeAt } from "./byte-path.ts";
 import type { FsckContext, FsckTally } from "./fsck-tally.ts";
-import { type ObjectFile, objectFile } from "./object-files.ts";
+import { listStoredObjects, type ObjectFile, objectFile, openObjects, type StoredObjects } from "./object-files.ts";
 
 /** Objects hashed by one native call, and files whose faults one finds out. */
 const BATCH_OBJECTS = 4096;
@@ -43,22 +42,13 @@ export async function checkObjects(
     return { present: Buffer.alloc(0), finish: () => Promise.resolve() };
   }
   try {
-    const { ids, others } = await listObjects(directory, hash);
-    const check = hashContents ? checkContents(context, tally, directory, ids, others, signal) : Promise.resolve();
+    const objects = await listStoredObjects(repositoryFd, directory, hash);
+    const check = hashContents ? checkContents(context, tally, directory, objects, signal) : Promise.resolve();
     const checked = check.finally(() => closeSync(directory));
     checked.catch(() => undefined); // finish() tells of it
-    return { present: ids, finish: () => checked };
+    return { present: objects.digests, finish: () => checked };
   } catch (error) {
     closeSync(directory);
-    throw error;
-  }
-}
-
-function openObjects(repositoryFd: number): number | null {
-  try {
-    return openSync(onDisk(repositoryFd, "objects"), constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch (error) {
-    if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return null;
     throw error;
   }
 }
@@ -67,18 +57,13 @@ async function checkContents(
   context: FsckContext,
   tally: FsckTally,
   directory: number,
-  ids: Buffer,
-  others: readonly string[],
+  { digests, others }: StoredObjects,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { repositoryFd, hash } = context;
-  const suspects: ObjectFile[] = [];
-  for (const path of others) {
-    const type = typeAt(repositoryFd, `objects/${path}`);
-    if (type !== null) suspects.push(objectFile(path, type, hash));
-  }
-  tally.objects.checked += ids.length / DIGEST_BYTES[hash] + suspects.length;
-  for (const path of await differing(context, directory, ids, signal)) {
+  const { hash } = context;
+  tally.objects.checked += digests.length / DIGEST_BYTES[hash] + others.length;
+  const suspects = [...others];
+  for (const path of await differing(context, directory, digests, signal)) {
     suspects.push(objectFile(path, "RegularFile", hash));
   }
   suspects.sort((a, b) => compareBytes(a.path, b.path));

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { DIGEST_BYTES, type HashName, verityDigest } from "@composefs/reflink";
-import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
+import { type HashName, verityDigest } from "@composefs/reflink";
+import { type ObjectId, objectIdFromBytes, objectIds, objectPath } from "../fsverity/object-id.ts";
 import { isSplitstream, parseSplitstream } from "../splitstream/reader.ts";
 import { type BytePath, bytePath, onDisk, shownPath, typeAt } from "./byte-path.ts";
 import { type CategoryLinks, entryOfText, type NamedLink } from "./category-links.ts";
@@ -9,7 +9,7 @@ import { DigestIndex } from "./digests-in-bytes.ts";
 import { hasCode } from "./directory.ts";
 import { type Finding, type FindingKind, finding, messageOf } from "./finding.ts";
 import type { Category } from "./names.ts";
-import { idOfLinkText, objectDirectories } from "./object-files.ts";
+import { idOfLinkText, type StoredObjects } from "./object-files.ts";
 import { readRaw } from "./raw-file.ts";
 
 /** Digests, raw one after the other, of the objects that an EROFS image refers to. @throws when it is none */
@@ -72,9 +72,10 @@ const HEAD_BYTES = EROFS_MAGIC_OFFSET + 4;
 export async function markLive(
   context: MarkContext,
   categories: Readonly<Record<Category, CategoryLinks>>,
+  objects: StoredObjects,
   extra: readonly ExtraRoot[] = [],
 ): Promise<Marks> {
-  const marking = new Marking(context, categories);
+  const marking = new Marking(context, categories, objects);
   for (const category of ["images", "streams"] as const) {
     for (const ref of categories[category].refs) marking.startAtRef(category, ref);
   }
@@ -94,10 +95,19 @@ class Marking implements Marks {
   readonly #queue: Visit[] = [];
   readonly #visited = new Set<string>();
   readonly #reported = new Set<BytePath>();
+  readonly #stored: () => Iterable<ObjectId>;
   #index: DigestIndex | null = null;
 
-  constructor(context: MarkContext, categories: Readonly<Record<Category, CategoryLinks>>) {
+  constructor(
+    context: MarkContext,
+    categories: Readonly<Record<Category, CategoryLinks>>,
+    { digests, others }: StoredObjects,
+  ) {
     this.#context = context;
+    this.#stored = function* () {
+      yield* objectIds(digests, context.hash);
+      for (const { id } of others) if (id !== null) yield id;
+    };
     for (const category of ["images", "streams"] as const) {
       for (const { path, text } of categories[category].entries) {
         this.#entries.set(path, text);
@@ -230,14 +240,7 @@ class Marking implements Marks {
 
   /** Keeps, and later follows, every object whose digest is in `bytes`. @returns whether there was one */
   #salvage(bytes: Buffer, holder: Holder): boolean {
-    const { repositoryFd, hash } = this.#context;
-    if (this.#index === null) {
-      const ids = new Set<ObjectId>();
-      for (const files of objectDirectories(repositoryFd, hash)) {
-        for (const { id } of files) if (id !== null) ids.add(id);
-      }
-      this.#index = new DigestIndex(ids, hash);
-    }
+    this.#index ??= new DigestIndex(new Set(this.#stored()), this.#context.hash);
     const found = this.#index.find(bytes);
     for (const id of found) this.#visit({ kind: "unknown", id, path: bytePath(`objects/${objectPath(id)}`), holder });
     return found.length > 0;
@@ -245,10 +248,7 @@ class Marking implements Marks {
 
   /** @param digests raw, one after the other */
   #keepAllOf(digests: Buffer, holder: Holder): void {
-    const width = DIGEST_BYTES[this.#context.hash];
-    for (let at = 0; at < digests.length; at += width) {
-      this.#keep(objectIdFromBytes(digests.subarray(at, at + width)), holder);
-    }
+    for (const id of objectIds(digests, this.#context.hash)) this.#keep(id, holder);
   }
 
   #keep(id: ObjectId, holder: Holder): void {

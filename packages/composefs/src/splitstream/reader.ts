@@ -1,6 +1,6 @@
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type HashName } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
-import { type ObjectId, objectIdFromBytes } from "../fsverity/object-id.ts";
+import { type ObjectId, objectIds } from "../fsverity/object-id.ts";
 import { type PieceLife, unzstd } from "../zstd.ts";
 import {
   type ContentType,
@@ -95,11 +95,11 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
     throw corrupt(`info section of ${info.length} bytes, expected ${INFO_BYTES}`, at.infoRange);
   const infoAt = info.byteOffset - bytes.byteOffset;
 
-  const streamRefs = splitDigests(digestTable(range(infoAt + INFO_OFFSET.streamRefs), hash, corrupt), hash);
+  const streamRefs = [...objectIds(digestTable(range(infoAt + INFO_OFFSET.streamRefs), hash, corrupt), hash)];
   const objectDigests = digestTable(range(infoAt + INFO_OFFSET.objectRefs), hash, corrupt);
   let ids: readonly ObjectId[] | undefined;
-  const objectIds = (): readonly ObjectId[] => {
-    ids ??= splitDigests(objectDigests, hash);
+  const knownIds = (): readonly ObjectId[] => {
+    ids ??= [...objectIds(objectDigests, hash)];
     return ids;
   };
   const size = Number(info.readBigUInt64LE(INFO_OFFSET.size));
@@ -110,11 +110,11 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
     type: info.toString("latin1", INFO_OFFSET.contentType, INFO_OFFSET.contentType + 8) as ContentType,
     size,
     get objectRefs() {
-      return objectIds();
+      return knownIds();
     },
     objectDigests,
     namedRefs: parseNames(collect(names, corrupt), streamRefs, corrupt),
-    parts: () => readChunks(inflate(stream, "data", corrupt), objectIds(), corrupt),
+    parts: () => readChunks(inflate(stream, "data", corrupt), knownIds(), corrupt),
     countParts: () =>
       countParts(inflate(stream, "data", corrupt, "passing"), objectDigests.length / DIGEST_BYTES[hash], corrupt),
   };
@@ -126,13 +126,6 @@ function digestTable(section: Buffer, hash: HashName, corrupt: Corrupt): Buffer 
   const width = DIGEST_BYTES[hash];
   if (section.length % width === 0) return section;
   throw corrupt(`reference table of ${section.length} bytes, not a multiple of ${width}`);
-}
-
-function splitDigests(table: Buffer, hash: HashName): ObjectId[] {
-  const width = DIGEST_BYTES[hash];
-  const ids: ObjectId[] = [];
-  for (let at = 0; at < table.length; at += width) ids.push(objectIdFromBytes(table.subarray(at, at + width)));
-  return ids;
 }
 
 function* inflate(section: Buffer, what: string, corrupt: Corrupt, life?: PieceLife): Generator<Uint8Array> {
