@@ -7,6 +7,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   reflink::init_store(env, exports);
   reflink::init_store_files(env, exports);
   reflink::init_object_sizes(env, exports);
+  reflink::init_object_listing(env, exports);
+  reflink::init_object_check(env, exports);
   reflink::init_scan(env, exports);
   reflink::init_mount(env, exports);
   reflink::init_inflater(env, exports);

@@ -26,6 +26,8 @@ void init_verity(Napi::Env env, Napi::Object exports);
 void init_store(Napi::Env env, Napi::Object exports);
 void init_store_files(Napi::Env env, Napi::Object exports);
 void init_object_sizes(Napi::Env env, Napi::Object exports);
+void init_object_listing(Napi::Env env, Napi::Object exports);
+void init_object_check(Napi::Env env, Napi::Object exports);
 void init_scan(Napi::Env env, Napi::Object exports);
 void init_mount(Napi::Env env, Napi::Object exports);
 void init_inflater(Napi::Env env, Napi::Object exports);

@@ -1,11 +1,10 @@
 // fs-verity: digests of buffers and files, the two ioctls, and which hash implementation is in use.
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 
-#include "content_group.h"
+#include "file_digest.h"
 #include "kernel.h"
 #include "napi_util.h"
 #include "object_store.h"
@@ -33,22 +32,6 @@ Napi::Value digest_buffer(const Napi::CallbackInfo& info) {
   hasher.update(data.Data(), data.ByteLength());
   hasher.finish(digest);
   return copy_buffer(info.Env(), digest, digest_bytes(algorithm));
-}
-
-// Hashes a file from its start up to `limit`, which saves small files the read that finds their end; 0 or a negative
-// errno.
-int digest_content(int fd, Algorithm algorithm, uint8_t* digest, uint64_t limit = ~uint64_t{0}) {
-  Scratch& local = scratch(algorithm);
-  for (uint64_t offset = 0; offset < limit;) {
-    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(local.buffer.size(), limit - offset));
-    const ssize_t n = read_at(fd, local.buffer.data(), wanted, offset);
-    if (n < 0) return static_cast<int>(n);
-    local.hasher.update(local.buffer.data(), static_cast<size_t>(n));
-    offset += static_cast<uint64_t>(n);
-    if (static_cast<size_t>(n) < wanted) break;
-  }
-  local.hasher.finish(digest);
-  return 0;
 }
 
 class DigestFds : public PromiseBatch {
@@ -86,19 +69,7 @@ Napi::Value digest_fds(const Napi::CallbackInfo& info) {
   return (new DigestFds(info.Env(), fds, algorithm_arg(info, 1)))->start(info.Env());
 }
 
-// Numbers shared with src/verity.ts.
-enum class FileDigest : uint8_t {
-  kHashed,
-  kMeasured,
-  kWithout,
-  kFailedOpen,
-  kFailedNotRegular,
-  kFailedRead,
-  kFailedVerity,
-};
-
-// Digests of files by name beneath one directory: what the kernel holds, else (unless fs-verity is required) what the
-// content hashes to. An item is a group of files: small ones are hashed side by side.
+// Digests of files by name beneath one directory. An item is a group of files: small ones are hashed side by side.
 class DigestFiles : public PromiseBatch {
  public:
   DigestFiles(Napi::Env env, int dir, const Napi::Uint8Array& paths, const Napi::Uint32Array& ends, Algorithm algorithm,
@@ -135,7 +106,8 @@ class DigestFiles : public PromiseBatch {
     for (size_t row = group * kGroup; row < end; row++) {
       int error = 0;
       const size_t waiting = contents.count();
-      const FileDigest outcome = digest(row, contents, &error);
+      uint8_t* out = digests_.data() + row * digest_bytes(algorithm_);
+      const FileDigest outcome = digest_file(dir_, paths_[row].c_str(), algorithm_, required_, contents, out, &error);
       outcomes_[row] = static_cast<uint8_t>(outcome);
       errors_[row] = -error;
       if (contents.count() > waiting) rows.push_back(row);
@@ -159,32 +131,6 @@ class DigestFiles : public PromiseBatch {
 
  private:
   static constexpr size_t kGroup = ContentGroup::kMaxFiles;
-
-  // Puts the digest into its row, or a small file's content into `contents`.
-  FileDigest digest(size_t item, ContentGroup& contents, int* error) {
-    constexpr uint64_t kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    const Fd file(open_at2(dir_, paths_[item].c_str(), kFlags, 0, kResolveBeneath | kResolveNoSymlinks));
-    if (!file.valid()) return *error = file.get(), FileDigest::kFailedOpen;
-    struct stat st;
-    if (fstat(file.get(), &st) < 0) return *error = -errno, FileDigest::kFailedOpen;
-    if (!S_ISREG(st.st_mode)) return FileDigest::kFailedNotRegular;
-    uint8_t* out = digests_.data() + item * digest_bytes(algorithm_);
-    const int measured = measure_verity(file.get(), algorithm_, out);
-    if (measured >= 0) return FileDigest::kMeasured;
-    const bool unsupported = measured == -ENOTTY || measured == -EOPNOTSUPP;
-    const bool without = unsupported || measured == -ENODATA || measured == -EOVERFLOW;
-    if (!without) return *error = measured, FileDigest::kFailedVerity;
-    if (required_) return FileDigest::kWithout;
-    const uint64_t size = static_cast<uint64_t>(st.st_size);
-    if (size <= ContentGroup::kMaxFileBytes) {
-      const ssize_t n = read_at(file.get(), contents.place(), size, 0);
-      if (n < 0) return *error = static_cast<int>(n), FileDigest::kFailedRead;
-      contents.add(static_cast<uint64_t>(n));
-      return FileDigest::kHashed;
-    }
-    *error = digest_content(file.get(), algorithm_, out, size);
-    return *error == 0 ? FileDigest::kHashed : FileDigest::kFailedRead;
-  }
 
   const int dir_;
   const Algorithm algorithm_;

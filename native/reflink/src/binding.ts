@@ -104,6 +104,12 @@ export interface Binding {
     limit: number,
   ): Promise<NativeStoreResult>;
   objectSizes(objectsFd: number, ids: Uint8Array, algorithm: number): Promise<Float64Array | number>;
+  listObjects(
+    objectsFd: number,
+    algorithm: number,
+  ): Promise<{ ids: Buffer; others: Buffer; errno?: number; directory?: number }>;
+  missingDigests(sorted: Uint8Array, digests: Uint8Array, algorithm: number): Uint32Array;
+  differingObjects(objectsFd: number, ids: Uint8Array, algorithm: number, requireVerity: boolean): Promise<Uint32Array>;
   openFiles(
     dirFds: Int32Array,
     paths: Uint8Array,

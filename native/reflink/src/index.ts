@@ -16,6 +16,7 @@ export {
 export { type Inflated, Inflater } from "./inflater.ts";
 export { type LockType, tryFlock, tryOfdLock } from "./locks.ts";
 export { applyIdMap, FsContext, MOUNT_ATTR_RDONLY, moveMount, openLoopDevice, unmount } from "./mount.ts";
+export { differingObjects, listObjects, missingDigests, type ObjectListing } from "./object-directory.ts";
 export {
   ObjectStore,
   type ObjectStoreOptions,

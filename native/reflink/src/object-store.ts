@@ -244,20 +244,16 @@ export async function readFiles(
 }
 
 /**
- * Sizes in bytes of objects beneath `objectsFd`, by their ids in lower-case hexadecimal, in order; null where there is no
- * regular file. Contents are not looked at.
+ * Sizes in bytes of objects beneath `objectsFd`, in the order of their ids; -1 where there is no regular file. Contents
+ * are not looked at.
  *
+ * @param ids digests, raw one after the other; not to be changed meanwhile
  * @throws KernelError any failure but that of a missing file
  */
-export async function objectSizes(
-  objectsFd: number,
-  ids: readonly string[],
-  hash: HashName,
-): Promise<(number | null)[]> {
-  const result = await binding.objectSizes(objectsFd, Buffer.from(ids.join(""), "hex"), ALGORITHM_NUMBER[hash]);
+export async function objectSizes(objectsFd: number, ids: Uint8Array, hash: HashName): Promise<Float64Array> {
+  const result = await binding.objectSizes(objectsFd, ids, ALGORITHM_NUMBER[hash]);
   if (typeof result === "number") throw new KernelError(-result, "fstatat");
-  if (result.length !== ids.length) throw new RangeError("an id of another length");
-  return Array.from(result, (size) => (size < 0 ? null : size));
+  return result;
 }
 
 /**

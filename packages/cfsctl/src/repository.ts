@@ -13,7 +13,7 @@ export async function repositoryPath(options: GlobalOptions): Promise<string> {
   if (options.repo !== undefined) return options.repo;
   const user = options.user ?? (!options.system && process.getuid?.() !== 0);
   if (user && !process.env.HOME) throw new UsageError("HOME is not set: name the repository with --repo");
-  const { Repository } = await import("@composefs/core");
+  const { Repository } = await import("@composefs/core/repository");
   return Repository.defaultPath(user ? "user" : "system");
 }
 
@@ -23,7 +23,7 @@ export async function withRepository<Result>(
   use: (repository: Repository) => Promise<Result>,
 ): Promise<Result> {
   const path = await repositoryPath(options);
-  const { Repository } = await import("@composefs/core");
+  const { Repository } = await import("@composefs/core/repository");
   const open: OpenOptions = {
     hash: options.hash,
     requireVerity: options.requireVerity,

@@ -1,4 +1,5 @@
-import { type ContentType, contentType } from "@composefs/core";
+import type { ContentType } from "@composefs/core";
+import { contentType } from "@composefs/core/repository";
 import { isDigest, type OciDigest } from "./digest.ts";
 
 /** Content types of the splitstreams of OCI images (oci.md §3.1). */

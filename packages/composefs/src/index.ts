@@ -49,7 +49,7 @@ export { DigestStore } from "./scan/digest-store.ts";
 export { type ScanOptions, scanDirectory } from "./scan/scan-directory.ts";
 export { labelBootTree } from "./selinux/label-tree.ts";
 export { type ContentType, contentType } from "./splitstream/format.ts";
-export { parseSplitstream, type Splitstream, type SplitstreamPart } from "./splitstream/reader.ts";
+export { type PartCounts, parseSplitstream, type Splitstream, type SplitstreamPart } from "./splitstream/reader.ts";
 export { SplitstreamWriter } from "./splitstream/writer.ts";
 export { type AdjustTreeOptions, adjustTree, splitHardLinks } from "./tree/adjust.ts";
 export { checkTree } from "./tree/check.ts";

@@ -106,9 +106,12 @@ export function zstdFrame(data: Uint8Array): Uint8Array {
   return writer.finish();
 }
 
+/** How long a piece of decompressed data is valid: for good, or until the next one is asked for, which is faster. */
+export type PieceLife = "lasting" | "passing";
+
 /**
- * Decompresses frames laid end to end, skippable ones among them, in pieces of at most 128 KiB that stay valid. Memory is
- * bounded whatever the data says: libzstd refuses frames that need a window above 128 MiB.
+ * Decompresses frames laid end to end, skippable ones among them, in pieces of at most 128 KiB. Memory is bounded
+ * whatever the data says: libzstd refuses frames that need a window above 128 MiB.
  */
 export class ZstdDecoder {
   readonly #context = new binding.DCtx();
@@ -117,6 +120,11 @@ export class ZstdDecoder {
   #used = 0;
   /** What libzstd would like to read next; 0 between frames, once all of a frame came out. */
   #hint = 0;
+  readonly #life: PieceLife;
+
+  constructor(life: PieceLife = "lasting") {
+    this.#life = life;
+  }
 
   /** The pieces that are complete after `data`. @throws Error libzstd's message for damaged data */
   *push(data: Uint8Array): Generator<Uint8Array, void, undefined> {
@@ -141,7 +149,7 @@ export class ZstdDecoder {
 
   #take(): Uint8Array {
     const piece = this.#output.subarray(0, this.#used);
-    this.#output = new Uint8Array(this.#size);
+    if (this.#life === "lasting") this.#output = new Uint8Array(this.#size);
     this.#used = 0;
     return piece;
   }
@@ -152,8 +160,8 @@ export class ZstdDecoder {
  *
  * @throws Error libzstd's message for damaged data; RangeError for data that ends inside a frame
  */
-export function* unzstd(data: Uint8Array): Generator<Uint8Array> {
-  const decoder = new ZstdDecoder();
+export function* unzstd(data: Uint8Array, life: PieceLife = "lasting"): Generator<Uint8Array> {
+  const decoder = new ZstdDecoder(life);
   yield* decoder.push(data);
   const last = decoder.finish();
   if (last.length > 0) yield last;

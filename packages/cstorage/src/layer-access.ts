@@ -1,5 +1,4 @@
 import { canBypassFilePermissions } from "./can-bypass-file-permissions.ts";
-import { StorageProxy } from "./proxy/storage-proxy.ts";
 import type { Storage } from "./storage.ts";
 import type { StoreLayer } from "./store-layer.ts";
 import type { LockOptions } from "./store-lock.ts";
@@ -29,6 +28,7 @@ export async function accessLayers(
   options: LockOptions = {},
 ): Promise<LayerAccess> {
   if (canBypassFilePermissions() || (await allReadable(layers, options))) return DIRECT_ACCESS;
+  const { StorageProxy } = await import("./proxy/storage-proxy.ts");
   const proxy = await StorageProxy.spawn(storage, { signal: options.signal });
   return { proxied: true, of: (layer) => proxy.through(layer), close: () => proxy.close() };
 }

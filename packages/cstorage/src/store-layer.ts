@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
 import { CstorageError } from "./errors.ts";
-import { type DirectoryLayerContent, type LayerContent, openLayerContent } from "./layer-content.ts";
+import type { DirectoryLayerContent, LayerContent } from "./layer-content.ts";
 import { openLayerDirectories } from "./layer-directories.ts";
 import type { LayerRecord } from "./layer-records.ts";
 import type { LockOptions } from "./store-lock.ts";
@@ -36,6 +36,7 @@ export interface DirectoryStoreLayer extends StoreLayer {
 export function openStoreLayer(stores: StoreSet, layer: PlacedLayer, diffId: string): DirectoryStoreLayer {
   const { store, record } = layer;
   const open = async (options?: LockOptions): Promise<DirectoryLayerContent> => {
+    const { openLayerContent } = await import("./layer-content.ts");
     const { lock, index } = await store.lockLayers(options);
     const fds: number[] = [];
     const release = (): void => {

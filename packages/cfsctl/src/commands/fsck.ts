@@ -27,7 +27,7 @@ export function addFsck(parent: Command, context: Context): void {
       const wait = lockWait(options.wait, context);
       const { json, metadataOnly, repair = false } = options;
       return withRepository(globals(), async (repository) => {
-        const { ComposefsError, fsckJson, fsckLines } = await import("@composefs/core");
+        const { ComposefsError, fsckJson, fsckLines } = await import("@composefs/core/repository");
         const report = await repository.fsck({ metadataOnly, repair, ...wait });
         if (json) await output.writeJson(fsckJson(report));
         else

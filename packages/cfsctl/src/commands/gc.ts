@@ -48,7 +48,7 @@ async function collect(
   );
   await context.output.write(resultText(result));
   if (result.problems.length === 0) return;
-  const { ComposefsError, findingText } = await import("@composefs/core");
+  const { ComposefsError, findingText } = await import("@composefs/core/repository");
   for (const problem of result.problems) context.stderr.write(`${printable(findingText(problem, "gc"))}\n`);
   throw new ComposefsError("REPO_CORRUPT", `${result.problems.length} problem(s), and what they may concern was kept`, {
     details: { problems: result.problems },

@@ -11,7 +11,7 @@ import { OciError } from "../errors.ts";
 import { bootTree } from "../tree/boot-tree.ts";
 import type { LayerRef } from "../tree/layers-tree.ts";
 import type { ImageOptions } from "./ensure-images.ts";
-import { imageFormat, imageKey, imageRefs, linkedImages, readSound, wantedFormats } from "./image-refs.ts";
+import { imageFormat, imageKey, imageRefs, linkedImages, soundHead, wantedFormats } from "./image-refs.ts";
 
 /** Images to boot of one OCI image. */
 export interface EnsuredBootImages {
@@ -80,8 +80,8 @@ export async function expectBootImage(
   for (const xattrs of MODES) {
     for (const version of VERSIONS) {
       if (configRefs.get(imageKey(version, xattrs)) !== expected) continue;
-      const bytes = await readSound(repository, expected);
-      const format = bytes === null ? null : imageFormat(bytes);
+      const head = await soundHead(repository, expected);
+      const format = head === null ? null : imageFormat(head);
       if (format !== null) return result(format, xattrs);
     }
   }

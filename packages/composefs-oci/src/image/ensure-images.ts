@@ -1,7 +1,7 @@
-import { buildImage, type ErofsVersion, type ObjectId, type Repository } from "@composefs/core";
+import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
 import type { ProgressListener } from "../progress.ts";
 import type { WhiteoutOptions } from "../tree/apply-layer.ts";
-import { type LayerRef, layersTree } from "../tree/layers-tree.ts";
+import type { LayerRef } from "../tree/layers-tree.ts";
 import { linkedImages, wantedFormats } from "./image-refs.ts";
 
 /** Settings of {@link ensureImages}. */
@@ -38,6 +38,10 @@ export async function ensureImages(
   const missing = options.compatWhiteouts ? formats : formats.filter((version) => !all.has(version));
   if (missing.length > 0) {
     options.onProgress?.({ type: "stage", stage: "erofs" });
+    const [{ buildImage }, { layersTree }] = await Promise.all([
+      import("@composefs/core"),
+      import("../tree/layers-tree.ts"),
+    ]);
     const tree = await layersTree(repository, layers, options);
     for (const version of missing) {
       options.signal?.throwIfAborted();

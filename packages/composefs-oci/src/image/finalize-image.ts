@@ -4,7 +4,7 @@ import { OciError } from "../errors.ts";
 import type { ProgressListener } from "../progress.ts";
 import { configRefName, contentId } from "../streams.ts";
 import type { LayerRef } from "../tree/layers-tree.ts";
-import { type EnsuredBootImages, ensureBootImages, expectBootImage } from "./ensure-boot-images.ts";
+import type { EnsuredBootImages } from "./ensure-boot-images.ts";
 import { type EnsuredImages, ensureImages, type ImageOptions } from "./ensure-images.ts";
 import { IMAGE_KEYS, imageRefs } from "./image-refs.ts";
 import { findJsonStream, storeJsonStream } from "./json-stream.ts";
@@ -113,12 +113,13 @@ export function refuseArtifact({ kind, manifestDigest }: Pick<ImageParts, "kind"
   });
 }
 
-function bootImagesOf(
+async function bootImagesOf(
   repository: Repository,
   layers: readonly LayerRef[],
   configRefs: ReadonlyMap<string, ObjectId>,
   options: FinalizeOptions,
 ): Promise<EnsuredBootImages> {
+  const { ensureBootImages, expectBootImage } = await import("./ensure-boot-images.ts");
   const { expectedBootImage: expected } = options;
   return expected === undefined
     ? ensureBootImages(repository, layers, configRefs, options)

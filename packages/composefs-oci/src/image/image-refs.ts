@@ -1,11 +1,5 @@
-import {
-  ComposefsError,
-  type ErofsFormats,
-  type ErofsVersion,
-  type ObjectId,
-  type Repository,
-  type XattrMode,
-} from "@composefs/core";
+import type { ErofsFormats, ErofsVersion, ObjectId, Repository, XattrMode } from "@composefs/core";
+import { ComposefsError } from "@composefs/core/repository";
 
 /**
  * Name of the config stream's reference to an EROFS image; formats 0 and 1 share one (oci.md §3.1).
@@ -71,18 +65,18 @@ export async function linkedImages(
   const images = new Map<ErofsVersion, ObjectId>();
   for (const key of [imageKey(2, boot), imageKey(1, boot)]) {
     const id = configRefs.get(key);
-    const bytes = id === undefined ? null : await readSound(repository, id);
-    if (id === undefined || bytes === null) continue;
-    const format = imageFormat(bytes);
+    const head = id === undefined ? null : await soundHead(repository, id);
+    if (id === undefined || head === null) continue;
+    const format = imageFormat(head);
     if (format !== null && imageKey(format, boot) === key) images.set(format, id);
   }
   return images;
 }
 
-/** An object's content; null when it is missing or damaged, so that a pull puts it right. */
-export async function readSound(repository: Repository, id: ObjectId): Promise<Uint8Array | null> {
+/** First bytes of a sound object; null when it is missing or damaged, so that a pull puts it right. */
+export async function soundHead(repository: Repository, id: ObjectId): Promise<Uint8Array | null> {
   try {
-    return await repository.objects.read(id);
+    return await repository.objects.readHead(id);
   } catch (error) {
     if (error instanceof ComposefsError && ["OBJECT_NOT_FOUND", "OBJECT_CORRUPT"].includes(error.code)) return null;
     throw error;

@@ -1,4 +1,5 @@
-import { ComposefsError, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
+import type { ObjectId, Repository, Splitstream } from "@composefs/core";
+import { ComposefsError } from "@composefs/core/repository";
 import { digestOf, type OciDigest } from "../digest.ts";
 import { digestMismatch } from "../digest-mismatch.ts";
 import { OciError } from "../errors.ts";

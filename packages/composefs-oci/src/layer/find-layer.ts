@@ -1,4 +1,5 @@
-import { ComposefsError, type ObjectId, type Repository, type Splitstream } from "@composefs/core";
+import type { ObjectId, PartCounts, Repository } from "@composefs/core";
+import { ComposefsError } from "@composefs/core/repository";
 import type { OciDigest } from "../digest.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 
@@ -36,23 +37,20 @@ export async function findLayer(
     const known = repository.findStream(name);
     if (known === null) return null;
     const stream = await repository.openStreamObject(known, name);
-    const { id, type, objectRefs, size } = stream;
+    const { id, type, size } = stream;
     if (kind === "tar" && type !== CONTENT_TYPE.layer) return null;
-    return (await lengthOnDisk(repository, stream)) === size ? { id, objects: objectRefs.length, size } : null;
+    // The native threads look for the objects while the stream is read here.
+    const sizing = repository.objects.sizesOf(stream.objectDigests);
+    const [sizes, counts] = await Promise.all([sizing, Promise.resolve(stream).then((found) => found.countParts())]);
+    return lengthOnDisk(sizes, counts) === size ? { id, objects: sizes.length, size } : null;
   } catch (error) {
     if (error instanceof ComposefsError && REPAIRABLE.has(error.code)) return null;
     throw error;
   }
 }
 
-/** Length in bytes that the layer's tar would have of the objects as they are; null when one is missing. */
-async function lengthOnDisk(repository: Repository, stream: Splitstream): Promise<number | null> {
-  const sizes = await repository.objects.sizes(stream.objectRefs);
-  let length = 0;
-  for (const part of stream.parts()) {
-    const size = "object" in part ? sizes.get(part.object) : part.inline.length;
-    if (size === undefined) return null;
-    length += size;
-  }
-  return length;
+/** Length in bytes that the layer's tar would have of objects of these sizes; null when one is missing. */
+function lengthOnDisk(sizes: Float64Array, { inlineBytes, uses }: PartCounts): number | null {
+  if (sizes.includes(-1)) return null;
+  return sizes.reduce((length, size, i) => length + size * (uses[i] as number), inlineBytes);
 }

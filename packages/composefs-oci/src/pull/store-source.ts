@@ -1,20 +1,11 @@
 import { closeSync } from "node:fs";
-import { type Mount, mountOf, type Repository } from "@composefs/core";
-import {
-  accessLayers,
-  canBypassFilePermissions,
-  DIRECT_ACCESS,
-  discoverStores,
-  type LayerAccess,
-  openFirstFile,
-  type Storage,
-  type StoreImage,
-  type StoreLayer,
-  type StoreSearch,
-} from "@composefs/cstorage";
+import type { Mount, Repository } from "@composefs/core";
+import { mountOf } from "@composefs/core/repository";
+import type { LayerAccess, Storage, StoreImage, StoreLayer, StoreSearch } from "@composefs/cstorage";
+import { accessLayers, canBypassFilePermissions, DIRECT_ACCESS, discoverStores } from "@composefs/cstorage/stores";
 import { type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
-import { importStoreLayer, type StoreVerification } from "../layer/store-layer.ts";
+import type { StoreVerification } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
 
@@ -104,7 +95,8 @@ function sourceLayer(
   return {
     diffId,
     bytes: layer.uncompressedSize,
-    store: (run) => {
+    store: async (run) => {
+      const { importStoreLayer } = await import("../layer/store-layer.ts");
       const copy = !options.zeroCopy;
       return importStoreLayer(repository, reading.access.of(layer), { ...run, verify, hardlink, copy, lockTimeoutMs });
     },
@@ -113,6 +105,7 @@ function sourceLayer(
 
 /** Tries to share one file of the layer; layers of one image may lie on several file systems. */
 async function checkZeroCopy(repository: Repository, layer: StoreLayer, options: StoreSourceOptions): Promise<void> {
+  const { openFirstFile } = await import("@composefs/cstorage");
   const fd = await openFirstFile(layer, { signal: options.signal, lockTimeoutMs: options.lockTimeoutMs });
   if (fd === null) return;
   try {

@@ -71,7 +71,9 @@ export function layerStream(entries: readonly TestEntry[], external = "00" as Ob
     type: "ocilayer" as Splitstream["type"],
     size: 0,
     objectRefs: [external],
+    objectDigests: Buffer.from(external, "hex"),
     namedRefs: new Map(),
+    countParts: () => ({ inlineBytes: 0, uses: new Float64Array(1) }),
     *parts() {
       for (const part of parts) if (!("inline" in part) || part.inline.length > 0) yield part;
     },

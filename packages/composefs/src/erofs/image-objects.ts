@@ -1,34 +1,48 @@
 import type { HashName } from "@composefs/reflink";
-import type { ObjectId } from "../fsverity/object-id.ts";
+import { type ObjectId, objectIds } from "../fsverity/object-id.ts";
 import { BLOCK_BYTES, FILE_TYPE, LAYOUT } from "./format.ts";
 import { type ImageView, invalid, openImage } from "./image-view.ts";
-import { metacopyId, partXattrs, redirectId } from "./overlay-xattrs.ts";
+import { endsInPathOf, metacopyDigest, partXattrs, redirectId } from "./overlay-xattrs.ts";
 import { type Dirent, readDirectory } from "./read-directory.ts";
 import { type Inode, readInode } from "./read-inode.ts";
 import { readXattrs, type StoredXattr } from "./read-xattrs.ts";
 
 const STUB_NAME = /^[0-9a-f]{2}$/;
+/** What an image's digests are gathered in at first. */
+const FIRST_BYTES = 64 * 1024;
+
+/** Ids of the objects that an image refers to, sorted, each once. @throws as {@link imageDigests} */
+export function imageObjects(bytes: Uint8Array, hash: HashName): ObjectId[] {
+  return [...new Set(objectIds(imageDigests(bytes, hash), hash))].sort();
+}
 
 /**
- * Ids of all objects that an image refers to, in metacopy xattrs or redirects, sorted, each once. Also the metadata
- * check of erofs-image.md §9.4: what a kernel or the format's rules would not take is refused, though
- * {@link parseImage} could read it. On the other hand the shape of the tree is not checked.
+ * Digests, raw one after the other, of all objects that an image refers to in metacopy xattrs or redirects; one that
+ * several files share comes several times. Also the metadata check of erofs-image.md §9.4: what a kernel or the format's
+ * rules would not take is refused, though {@link parseImage} could read it. On the other hand the shape of the tree is not
+ * checked.
  *
  * @throws ComposefsError `IMAGE_INVALID` with `offset`
  */
-export function imageObjects(bytes: Uint8Array, hash: HashName): ObjectId[] {
+export function imageDigests(bytes: Uint8Array, hash: HashName): Buffer {
   const image = openImage(bytes, hash);
-  const ids = new Set<ObjectId>();
+  let digests = Buffer.alloc(FIRST_BYTES);
+  let used = 0;
+  const add = (digest: Buffer): void => {
+    if (used + digest.length > digests.length) digests = Buffer.concat([digests], 2 * digests.length);
+    used += digest.copy(digests, used);
+  };
   const shared = new Map<number, StoredXattr>();
   const seen = new Set([image.rootNid]);
   const rootChildren = new Set<number>();
   for (const nid of seen) {
     const inode = readInode(image, nid);
     const { metacopy, redirect, isWhiteout } = partXattrs(readXattrs(image, inode, shared));
-    const digest = metacopy && metacopyId(metacopy, hash);
-    if (digest !== undefined) ids.add(digest);
-    const target = redirect && redirectId(redirect, hash, digest);
-    if (target !== undefined) ids.add(target);
+    const digest = metacopy && metacopyDigest(metacopy, hash);
+    if (digest !== undefined) add(digest);
+    const known = redirect === undefined || (digest !== undefined && endsInPathOf(redirect, digest));
+    const target = known ? undefined : redirectId(redirect, hash);
+    if (target !== undefined) add(Buffer.from(target, "hex"));
     checkInode(image, inode, isWhiteout, rootChildren.has(nid));
     if (inode.type !== FILE_TYPE.directory) continue;
     const entries = readDirectory(image, inode);
@@ -39,7 +53,7 @@ export function imageObjects(bytes: Uint8Array, hash: HashName): ObjectId[] {
       if (nid === image.rootNid) rootChildren.add(child);
     }
   }
-  return [...ids].sort();
+  return digests.subarray(0, used);
 }
 
 function checkInode(image: ImageView, inode: Inode, isEscapedWhiteout: boolean, inRoot: boolean): void {

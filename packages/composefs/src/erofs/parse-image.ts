@@ -1,8 +1,9 @@
 import type { HashName } from "@composefs/reflink";
+import { objectIdFromBytes } from "../fsverity/object-id.ts";
 import { type ByteString, type Directory, isWhiteout, type Leaf, type LeafContent, type Stat } from "../tree/node.ts";
 import { FILE_TYPE, LAYOUT, MAX_DEPTH, V2_MAX_INLINE_BYTES, V2_MAX_TARGET_BYTES } from "./format.ts";
 import { type ImageView, invalid, openImage } from "./image-view.ts";
-import { metacopyId, type PartedXattrs, partXattrs, redirectId } from "./overlay-xattrs.ts";
+import { metacopyDigest, type PartedXattrs, partXattrs, redirectId } from "./overlay-xattrs.ts";
 import { type Dirent, readDirectory } from "./read-directory.ts";
 import { type Inode, inodeData, readInode } from "./read-inode.ts";
 import { readXattrs, type StoredXattr } from "./read-xattrs.ts";
@@ -167,11 +168,11 @@ function fileContent(image: ImageView, inode: Inode, { metacopy, redirect, isWhi
   const { hash, version } = image;
   if (isWhiteout) return { kind: "char", rdev: 0n };
   if (metacopy !== undefined && metacopy.length > 0) {
-    const id = metacopyId(metacopy, hash);
-    if (id === undefined) {
+    const digest = metacopyDigest(metacopy, hash);
+    if (digest === undefined) {
       throw invalid(image, `${metacopy.length} bytes of metacopy xattr that hold no ${hash} digest`, inode.at);
     }
-    return { kind: "external", id, size: inode.size };
+    return { kind: "external", id: objectIdFromBytes(digest), size: inode.size };
   }
   const id = redirect === undefined ? undefined : redirectId(redirect, hash);
   if (id !== undefined) return { kind: "external-no-verity", id, size: inode.size };

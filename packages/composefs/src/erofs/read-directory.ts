@@ -22,12 +22,19 @@ export function readDirectory(image: ImageView, inode: Inode): Dirent[] {
   }
   const tail = inodeTail(image, inode);
   if (tail.length > 0) readBlock(image, tail, entries);
-  const names = new Set<ByteString>();
-  for (const { name } of entries) {
-    if (names.has(name)) throw invalid(image, `entry '${name}' stands twice`, inode.at);
-    names.add(name);
-  }
+  const twice = isAscending(entries) ? undefined : repeatedName(entries);
+  if (twice !== undefined) throw invalid(image, `entry '${twice}' stands twice`, inode.at);
   return entries;
+}
+
+/** Whether the names are in the order of the format, in which none can stand twice. */
+function isAscending(entries: readonly Dirent[]): boolean {
+  return entries.every(({ name }, i) => i === 0 || (entries[i - 1] as Dirent).name < name);
+}
+
+function repeatedName(entries: readonly Dirent[]): ByteString | undefined {
+  const names = new Set<ByteString>();
+  return entries.find(({ name }) => names.size === names.add(name).size)?.name;
 }
 
 function readBlock(image: ImageView, block: Buffer, entries: Dirent[]): void {

@@ -30,6 +30,12 @@ export function objectIdFromBytes(bytes: Uint8Array, start = 0): ObjectId {
   return buffer.toString("hex", start) as ObjectId;
 }
 
+/** Ids from raw digests, one after the other. */
+export function* objectIds(digests: Buffer, hash: HashName): Generator<ObjectId> {
+  const width = DIGEST_BYTES[hash];
+  for (let at = 0; at < digests.length; at += width) yield digests.toString("hex", at, at + width) as ObjectId;
+}
+
 /** Path of an object beneath `objects/`: `XX/rest`. */
 export function objectPath(id: ObjectId): string {
   return `${id.slice(0, 2)}/${id.slice(2)}`;

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { ObjectId } from "../fsverity/object-id.ts";
+import { DIGEST_BYTES, missingDigests } from "@composefs/reflink";
+import { type ObjectId, objectIdFromBytes } from "../fsverity/object-id.ts";
 import { parseSplitstream } from "../splitstream/reader.ts";
 import { type BytePath, compareBytes, onDisk, shownPath } from "./byte-path.ts";
 import { readCategory } from "./category-links.ts";
@@ -10,13 +11,15 @@ import type { Category } from "./names.ts";
 import { readRaw } from "./raw-file.ts";
 
 /**
- * Checks the entries of a category, what they refer to, and its refs. {@link FsckTally.present} has to be complete.
+ * Checks the entries of a category, what they refer to, and its refs.
  *
+ * @param present digests, ascending, of the objects whose files are there
  * @throws node:fs errors when the names cannot be listed
  */
 export async function checkNames(
   context: FsckContext,
   tally: FsckTally,
+  present: Buffer,
   category: Category,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -29,7 +32,7 @@ export async function checkNames(
     counter.checked++;
     if (strays.has(path)) tally.add("entry-not-symlink", path);
     const sound = !strays.has(path) && resolves(context, tally, path);
-    const good = sound && (category === "streams" ? checkStream : checkImage)(context, tally, path);
+    const good = sound && (category === "streams" ? checkStream : checkImage)(context, tally, present, path);
     if (!good) counter.bad++;
   }
   const types = new Map(refStrays.map(({ path, type }) => [path, type]));
@@ -51,7 +54,7 @@ function resolves({ repositoryFd }: FsckContext, tally: FsckTally, path: BytePat
   return false;
 }
 
-function checkStream(context: FsckContext, tally: FsckTally, path: BytePath): boolean {
+function checkStream(context: FsckContext, tally: FsckTally, present: Buffer, path: BytePath): boolean {
   const name = shownPath(path).slice("streams/".length);
   let stream: ReturnType<typeof parseSplitstream>;
   try {
@@ -60,16 +63,20 @@ function checkStream(context: FsckContext, tally: FsckTally, path: BytePath): bo
     tally.add("stream-open-failed", path, `Opening stream '${name}': ${messageOf(error)}`);
     return false;
   }
-  for (const id of stream.objectRefs) {
-    if (!isPresent(tally, id)) tally.add("missing-object-ref", path, id);
+  for (const id of missing(context, present, stream.objectDigests)) {
+    tally.add("missing-object-ref", path, id);
+    tally.missingObjects++;
   }
+  const missingNamed = new Set(missing(context, present, Buffer.from([...stream.namedRefs.values()].join(""), "hex")));
   for (const [ref, id] of stream.namedRefs) {
-    if (!isPresent(tally, id)) tally.add("missing-named-ref", path, `ref ${ref}: ${id}`);
+    if (!missingNamed.has(id)) continue;
+    tally.add("missing-named-ref", path, `ref ${ref}: ${id}`);
+    tally.missingObjects++;
   }
   return true;
 }
 
-function checkImage(context: FsckContext, tally: FsckTally, path: BytePath): boolean {
+function checkImage(context: FsckContext, tally: FsckTally, present: Buffer, path: BytePath): boolean {
   let bytes: Buffer;
   try {
     bytes = content(context, path);
@@ -77,23 +84,26 @@ function checkImage(context: FsckContext, tally: FsckTally, path: BytePath): boo
     tally.add("image-open-failed", path, messageOf(error));
     return false;
   }
-  let ids: Iterable<ObjectId>;
+  let digests: Buffer;
   try {
-    ids = context.readImage(bytes, context.hash);
+    digests = context.readImage(bytes, context.hash);
   } catch (error) {
     tally.add("image-invalid", path, messageOf(error));
     return false;
   }
-  for (const id of ids) {
-    if (!isPresent(tally, id)) tally.add("image-missing-object", path, id);
+  for (const id of [...new Set(missing(context, present, digests))].sort()) {
+    tally.add("image-missing-object", path, id);
+    tally.missingObjects++;
   }
   return true;
 }
 
-function isPresent(tally: FsckTally, id: ObjectId): boolean {
-  if (tally.present.has(id)) return true;
-  tally.missingObjects++;
-  return false;
+/** Those of some digests, raw one after the other, that are not there. */
+function missing({ hash }: FsckContext, present: Buffer, digests: Buffer): ObjectId[] {
+  const width = DIGEST_BYTES[hash];
+  return Array.from(missingDigests(present, digests, hash), (row) =>
+    objectIdFromBytes(digests.subarray(row * width, (row + 1) * width)),
+  );
 }
 
 function content({ repositoryFd }: FsckContext, path: BytePath): Buffer {

@@ -1,5 +1,4 @@
 import type { HashName } from "@composefs/reflink";
-import type { ObjectId } from "../fsverity/object-id.ts";
 import type { BytePath } from "./byte-path.ts";
 import { type Finding, type FindingKind, finding } from "./finding.ts";
 import type { ImageReader } from "./gc-mark.ts";
@@ -28,13 +27,10 @@ export class FsckTally {
   /** Paths of links that lead nowhere. */
   readonly brokenLinks: BytePath[] = [];
   missingObjects = 0;
-  /** Objects whose files are there, sound or not. */
-  readonly present: Set<ObjectId>;
   readonly #onFinding: ((found: Finding) => void) | undefined;
 
-  constructor(onFinding?: (found: Finding) => void, present: Set<ObjectId> = new Set()) {
+  constructor(onFinding?: (found: Finding) => void) {
     this.#onFinding = onFinding;
-    this.present = present;
   }
 
   add(kind: FindingKind, path: BytePath, detail?: string): void {

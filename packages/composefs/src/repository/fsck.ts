@@ -30,13 +30,13 @@ export async function checkRepository(context: FsckContext, options: FsckOptions
   const { signal } = options;
   const tally = new FsckTally(options.onFinding);
   const metadata = checkMetadata(context, tally);
-  const finishObjects = await checkObjects(context, tally, !options.metadataOnly, signal);
-  const names = new FsckTally(undefined, tally.present);
+  const objects = await checkObjects(context, tally, !options.metadataOnly, signal);
+  const names = new FsckTally();
   try {
-    await checkNames(context, names, "streams", signal);
-    await checkNames(context, names, "images", signal);
+    await checkNames(context, names, objects.present, "streams", signal);
+    await checkNames(context, names, objects.present, "images", signal);
   } finally {
-    await finishObjects();
+    await objects.finish();
   }
   tally.append(names);
   const repaired = options.repair ? repair(context.repositoryFd, tally.brokenLinks).map(shownPath) : [];

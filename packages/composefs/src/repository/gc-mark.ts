@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type HashName, verityDigest } from "@composefs/reflink";
-import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
+import { type ObjectId, objectIdFromBytes, objectIds, objectPath } from "../fsverity/object-id.ts";
 import { isSplitstream, parseSplitstream } from "../splitstream/reader.ts";
 import { type BytePath, bytePath, onDisk, shownPath, typeAt } from "./byte-path.ts";
 import { type CategoryLinks, entryOfText, type NamedLink } from "./category-links.ts";
@@ -9,11 +9,11 @@ import { DigestIndex } from "./digests-in-bytes.ts";
 import { hasCode } from "./directory.ts";
 import { type Finding, type FindingKind, finding, messageOf } from "./finding.ts";
 import type { Category } from "./names.ts";
-import { idOfLinkText, objectDirectories } from "./object-files.ts";
+import { idOfLinkText, type StoredObjects } from "./object-files.ts";
 import { readRaw } from "./raw-file.ts";
 
-/** Lists the objects that an EROFS image refers to. @throws when it is none */
-export type ImageReader = (bytes: Uint8Array, hash: HashName) => Iterable<ObjectId>;
+/** Digests, raw one after the other, of the objects that an EROFS image refers to. @throws when it is none */
+export type ImageReader = (bytes: Uint8Array, hash: HashName) => Buffer;
 
 /** What marking needs of a repository. */
 export interface MarkContext {
@@ -72,9 +72,10 @@ const HEAD_BYTES = EROFS_MAGIC_OFFSET + 4;
 export async function markLive(
   context: MarkContext,
   categories: Readonly<Record<Category, CategoryLinks>>,
+  objects: StoredObjects,
   extra: readonly ExtraRoot[] = [],
 ): Promise<Marks> {
-  const marking = new Marking(context, categories);
+  const marking = new Marking(context, categories, objects);
   for (const category of ["images", "streams"] as const) {
     for (const ref of categories[category].refs) marking.startAtRef(category, ref);
   }
@@ -94,10 +95,19 @@ class Marking implements Marks {
   readonly #queue: Visit[] = [];
   readonly #visited = new Set<string>();
   readonly #reported = new Set<BytePath>();
+  readonly #stored: () => Iterable<ObjectId>;
   #index: DigestIndex | null = null;
 
-  constructor(context: MarkContext, categories: Readonly<Record<Category, CategoryLinks>>) {
+  constructor(
+    context: MarkContext,
+    categories: Readonly<Record<Category, CategoryLinks>>,
+    { digests, others }: StoredObjects,
+  ) {
     this.#context = context;
+    this.#stored = function* () {
+      yield* objectIds(digests, context.hash);
+      for (const { id } of others) if (id !== null) yield id;
+    };
     for (const category of ["images", "streams"] as const) {
       for (const { path, text } of categories[category].entries) {
         this.#entries.set(path, text);
@@ -176,7 +186,7 @@ class Marking implements Marks {
     try {
       const stream = visit.kind === "stream" || (visit.kind === "unknown" && isSplitstream(bytes));
       if (stream) this.#followStream(bytes, visit);
-      else for (const id of this.#context.readImage(bytes, hash)) this.#keep(id, visit.holder);
+      else this.#keepAllOf(this.#context.readImage(bytes, hash), visit.holder);
     } catch (error) {
       if (visit.kind !== "unknown") {
         this.#problem(visit.kind === "stream" ? "stream-open-failed" : "image-invalid", visit.path, messageOf(error));
@@ -207,7 +217,7 @@ class Marking implements Marks {
 
   #followStream(bytes: Buffer, { path, holder }: Visit): void {
     const stream = parseSplitstream(bytes, this.#context.hash, shownPath(path));
-    for (const id of stream.objectRefs) this.#keep(id, holder);
+    this.#keepAllOf(stream.objectDigests, holder);
     for (const [via, id] of stream.namedRefs) {
       const entry = this.#streamEntries.get(id);
       if (entry === undefined) this.#keep(id, { name: `objects/${objectPath(id)}`, via, by: holder });
@@ -230,17 +240,15 @@ class Marking implements Marks {
 
   /** Keeps, and later follows, every object whose digest is in `bytes`. @returns whether there was one */
   #salvage(bytes: Buffer, holder: Holder): boolean {
-    const { repositoryFd, hash } = this.#context;
-    if (this.#index === null) {
-      const ids = new Set<ObjectId>();
-      for (const files of objectDirectories(repositoryFd, hash)) {
-        for (const { id } of files) if (id !== null) ids.add(id);
-      }
-      this.#index = new DigestIndex(ids, hash);
-    }
+    this.#index ??= new DigestIndex(new Set(this.#stored()), this.#context.hash);
     const found = this.#index.find(bytes);
     for (const id of found) this.#visit({ kind: "unknown", id, path: bytePath(`objects/${objectPath(id)}`), holder });
     return found.length > 0;
+  }
+
+  /** @param digests raw, one after the other */
+  #keepAllOf(digests: Buffer, holder: Holder): void {
+    for (const id of objectIds(digests, this.#context.hash)) this.#keep(id, holder);
   }
 
   #keep(id: ObjectId, holder: Holder): void {

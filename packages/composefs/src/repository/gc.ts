@@ -1,8 +1,8 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, unlinkSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type HashName, syncfs } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
-import { type ObjectId, objectPath } from "../fsverity/object-id.ts";
+import { type ObjectId, objectIds, objectPath } from "../fsverity/object-id.ts";
 import { type BytePath, bytePath, compareBytes, listDirectory, onDisk, shownPath, typeAt } from "./byte-path.ts";
 import { type CategoryLinks, readCategory } from "./category-links.ts";
 import { hasCode } from "./directory.ts";
@@ -11,7 +11,7 @@ import { type Holder, type MarkContext, type Marks, markLive } from "./gc-mark.t
 import { resolveRoot } from "./gc-roots.ts";
 import { dangles } from "./link-target.ts";
 import type { Category } from "./names.ts";
-import { objectDirectories } from "./object-files.ts";
+import { listStoredObjects, openObjects, type StoredObjects } from "./object-files.ts";
 
 /** How to collect. */
 export interface GcOptions {
@@ -75,8 +75,9 @@ export async function collectGarbage(context: MarkContext, options: GcOptions = 
   const roots = (options.roots ?? []).flatMap((name) =>
     resolveRoot(context.repositoryFd, context.hash, categories, name),
   );
-  const marks = await markLive({ ...context, signal: options.signal }, categories, roots);
-  const plan = makePlan(context.repositoryFd, context.hash, categories, marks);
+  const objects = await readObjects(context);
+  const marks = await markLive({ ...context, signal: options.signal }, categories, objects, roots);
+  const plan = makePlan(context.repositoryFd, context.hash, categories, objects, marks);
   if (!options.dryRun) await carryOut(context.repositoryFd, plan, options.signal);
 
   const pruned = [...plan.prunedRefs, ...plan.prunedEntries].sort(compareBytes);
@@ -107,7 +108,8 @@ export async function explainObject(
   const roots = (options.roots ?? []).flatMap((name) =>
     resolveRoot(context.repositoryFd, context.hash, categories, name),
   );
-  const marks = await markLive({ ...context, signal: options.signal }, categories, roots);
+  const objects = await readObjects(context);
+  const marks = await markLive({ ...context, signal: options.signal }, categories, objects, roots);
   const path = `objects/${objectPath(id)}`;
   const chain: ChainLink[] = [];
   for (let at: Holder | null = marks.live.get(id) ?? null; at !== null; at = at.by) {
@@ -140,24 +142,35 @@ function readNames(repositoryFd: number): Record<Category, CategoryLinks> {
   return categories;
 }
 
+async function readObjects({ repositoryFd, hash }: MarkContext): Promise<StoredObjects> {
+  const directory = openObjects(repositoryFd);
+  if (directory === null) return { digests: Buffer.alloc(0), others: [] };
+  try {
+    return await listStoredObjects(repositoryFd, directory, hash);
+  } finally {
+    closeSync(directory);
+  }
+}
+
 function makePlan(
   repositoryFd: number,
   hash: HashName,
   categories: Readonly<Record<Category, CategoryLinks>>,
+  { digests, others }: StoredObjects,
   marks: Marks,
 ): Plan {
   const dead: RemovedObject[] = [];
   const deadPaths = new Set<BytePath>();
   const problems = [...marks.problems];
-  for (const files of objectDirectories(repositoryFd, hash)) {
-    for (const { id, path, type, problem } of files) {
-      if (problem !== null) problems.push(finding("object-invalid-name", path, problem));
-      else if (id === null || type !== "RegularFile") problems.push(finding("unexpected-file-type", path, type));
-      else if (!marks.keepAll && !marks.live.has(id)) {
-        dead.push({ id, sizeBytes: lstatSync(onDisk(repositoryFd, path)).size });
-        deadPaths.add(path);
-      }
-    }
+  for (const { path, type, problem } of others) {
+    if (problem !== null) problems.push(finding("object-invalid-name", path, problem));
+    else problems.push(finding("unexpected-file-type", path, type));
+  }
+  for (const id of marks.keepAll ? [] : objectIds(digests, hash)) {
+    if (marks.live.has(id)) continue;
+    const path = `objects/${objectPath(id)}`;
+    dead.push({ id, sizeBytes: lstatSync(onDisk(repositoryFd, path)).size });
+    deadPaths.add(path);
   }
   const goes = ({ path }: { readonly path: BytePath }): boolean =>
     !marks.keptNames.has(path) && dangles(repositoryFd, path, deadPaths);

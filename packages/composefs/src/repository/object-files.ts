@@ -1,6 +1,8 @@
-import type { HashName } from "@composefs/reflink";
+import { constants, openSync } from "node:fs";
+import { type HashName, KernelError, listObjects, type ObjectListing } from "@composefs/reflink";
 import { idLength, isObjectId, type ObjectId } from "../fsverity/object-id.ts";
-import { type BytePath, type FileType, listDirectory, typeAt } from "./byte-path.ts";
+import { type BytePath, compareBytes, type FileType, onDisk, typeAt } from "./byte-path.ts";
+import { atPath, hasCode } from "./directory.ts";
 
 /** A name in `objects/XX/`. */
 export interface ObjectFile {
@@ -13,36 +15,62 @@ export interface ObjectFile {
   readonly problem: string | null;
 }
 
+/** What `objects/00` to `objects/ff` hold. */
+export interface StoredObjects {
+  /** Digests, raw one after the other and ascending, of the objects that are regular files. */
+  readonly digests: Buffer;
+  /** Everything else, sorted bytewise by path. */
+  readonly others: readonly ObjectFile[];
+}
+
 /**
- * What `objects/00` to `objects/ff` hold, one directory after the other, each sorted bytewise. Other names directly in
- * `objects/` are no objects and are left out. Where something else takes the place of a directory, it alone is listed.
+ * Opens `objects/`, which may be a symlink to another disk, say.
  *
- * @throws KernelError
+ * @returns null where there is no directory; the descriptor is the caller's to close
+ * @throws node:fs errors
  */
-export function* objectDirectories(repositoryFd: number, hash: HashName): Generator<readonly ObjectFile[]> {
-  const top = typeAt(repositoryFd, "objects");
-  if (top !== null && listDirectory(repositoryFd, "objects") === null) {
-    yield [{ path: "objects", type: top, id: null, problem: null }];
-    return;
-  }
-  for (let byte = 0; byte < 256; byte++) {
-    const prefix = byte.toString(16).padStart(2, "0");
-    const path = `objects/${prefix}`;
-    // Behind a link lie the files of somebody else.
-    const items = typeAt(repositoryFd, path) === "Symlink" ? null : listDirectory(repositoryFd, path);
-    if (items === null) yield strayAt(repositoryFd, path);
-    if (items === null || items.length === 0) continue;
-    yield items.map(({ name, type }): ObjectFile => {
-      const text = prefix + name;
-      const id = isObjectId(text, hash) ? text : null;
-      return { path: `${path}/${name}`, type, id, problem: id === null ? nameProblem(text, hash) : null };
-    });
+export function openObjects(repositoryFd: number): number | null {
+  try {
+    return openSync(onDisk(repositoryFd, "objects"), constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return null;
+    throw error;
   }
 }
 
-function strayAt(repositoryFd: number, path: BytePath): ObjectFile[] {
-  const type = typeAt(repositoryFd, path);
-  return type === null ? [] : [{ path, type, id: null, problem: null }];
+/**
+ * Lists the objects. Other names directly in `objects/` are none and are left out; where something else takes the place
+ * of one of the directories, it is listed.
+ *
+ * @param directory descriptor of `objects/`
+ * @throws KernelError
+ */
+export async function listStoredObjects(
+  repositoryFd: number,
+  directory: number,
+  hash: HashName,
+): Promise<StoredObjects> {
+  let listing: ObjectListing;
+  try {
+    listing = await listObjects(directory, hash);
+  } catch (error) {
+    throw error instanceof KernelError ? atPath(error, `objects/${error.path}`) : error;
+  }
+  const others: ObjectFile[] = [];
+  for (const path of [...listing.others].sort(compareBytes)) {
+    const type = typeAt(repositoryFd, `objects/${path}`);
+    if (type !== null) others.push(objectFile(path, type, hash));
+  }
+  return { digests: listing.ids, others };
+}
+
+/** What a path beneath `objects/` is: `XX/name`, or `XX` alone for what stands in the place of that directory. */
+export function objectFile(path: BytePath, type: FileType, hash: HashName): ObjectFile {
+  const text = path.replace("/", "");
+  const isDirectory = text === path;
+  const id = !isDirectory && isObjectId(text, hash) ? text : null;
+  const problem = isDirectory || id !== null ? null : nameProblem(text, hash);
+  return { path: `objects/${path}`, type, id, problem };
 }
 
 /** Id that the text of a first-level entry points to; null when it has another form than `../objects/XX/rest`. */

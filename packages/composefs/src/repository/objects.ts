@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync } from "node:fs";
 import {
+  DIGEST_BYTES,
   type HashName,
   KernelError,
   measureVerity,
@@ -116,9 +117,21 @@ export class Objects {
     const sizes = new Map<ObjectId, number>();
     const directory = wanted.length === 0 ? null : this.#directoryOrNull();
     if (directory === null) return sizes;
-    const found = await objectSizes(directory, wanted, this.#options.hash);
-    for (const [i, size] of found.entries()) if (size !== null) sizes.set(wanted[i] as ObjectId, size);
+    const found = await objectSizes(directory, Buffer.from(wanted.join(""), "hex"), this.#options.hash);
+    for (const [i, size] of found.entries()) if (size >= 0) sizes.set(wanted[i] as ObjectId, size);
     return sizes;
+  }
+
+  /**
+   * The same for raw digests, one after the other, in their order; -1 for one that is not there.
+   *
+   * @param digests not to be changed meanwhile
+   */
+  async sizesOf(digests: Uint8Array): Promise<Float64Array> {
+    const { hash } = this.#options;
+    const directory = digests.length === 0 ? null : this.#directoryOrNull();
+    if (directory === null) return new Float64Array(digests.length / DIGEST_BYTES[hash]).fill(-1);
+    return objectSizes(directory, digests, hash);
   }
 
   /**
@@ -165,6 +178,19 @@ export class Objects {
       throw error;
     }
     return contents;
+  }
+
+  /**
+   * First bytes, at most 1 MiB, of an object whose whole content was checked against its id.
+   *
+   * @throws ComposefsError `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`
+   */
+  async readHead(id: ObjectId): Promise<Uint8Array> {
+    const [content] = (await this.readMany([id])) as [ObjectContent];
+    if (content instanceof Uint8Array) return content;
+    const first = content.next();
+    closeContents([content]);
+    return first.done ? Buffer.alloc(0) : first.value;
   }
 
   /** Content of one object. @throws ComposefsError `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT` */

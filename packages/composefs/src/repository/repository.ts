@@ -2,7 +2,7 @@ import { accessSync, closeSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { type HashName, tryFlock } from "@composefs/reflink";
-import { imageObjects } from "../erofs/image-objects.ts";
+import { imageDigests, imageObjects } from "../erofs/image-objects.ts";
 import { ComposefsError } from "../errors.ts";
 import type { ObjectId } from "../fsverity/object-id.ts";
 import type { DetachedMount } from "../mount/detached-mount.ts";
@@ -129,7 +129,7 @@ export class Repository {
   ): Promise<ObjectId> {
     this.ensureWritable();
     if (options.name !== undefined) checkRefName(options.name);
-    if (!options.checked) imageObjects(bytes, this.hash);
+    if (!options.checked) imageDigests(bytes, this.hash);
     const id = await this.objects.put(bytes, options.name === undefined ? "image" : `image ${options.name}`);
     await this.publish({ images: [{ id, name: options.name }] });
     return id;
@@ -162,7 +162,7 @@ export class Repository {
   /** Objects an image refers to, each once, sorted. @throws ComposefsError as openImage; `IMAGE_INVALID` */
   async imageObjects(name: string): Promise<ObjectId[]> {
     const { bytes } = await this.openImage(name);
-    return [...new Set(imageObjects(bytes, this.hash))].sort();
+    return imageObjects(bytes, this.hash);
   }
 
   /**
@@ -254,7 +254,7 @@ export class Repository {
 
   /** Opens a splitstream by its object id. @param name what to call it in errors */
   async openStreamObject(id: ObjectId, name: string): Promise<Splitstream & { readonly id: ObjectId }> {
-    return { ...parseSplitstream(await this.objects.read(id), this.hash, name), id };
+    return Object.assign(parseSplitstream(await this.objects.read(id), this.hash, name), { id });
   }
 
   /** Rebuilt data of a splitstream, checked against the ids of its objects. @throws ComposefsError as openStream */
@@ -300,7 +300,7 @@ export class Repository {
 
   #check() {
     const { path, hash, verity } = this;
-    return { repositoryFd: this.#fd, path, hash, verity, readImage: imageObjects };
+    return { repositoryFd: this.#fd, path, hash, verity, readImage: imageDigests };
   }
 
   // flock(2) gives up the one lock before it asks for the other, and the way back can meet somebody's exclusive lock.

@@ -1,7 +1,7 @@
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type HashName } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
-import { type ObjectId, objectIdFromBytes } from "../fsverity/object-id.ts";
-import { unzstd } from "../zstd.ts";
+import { type ObjectId, objectIds } from "../fsverity/object-id.ts";
+import { type PieceLife, unzstd } from "../zstd.ts";
 import {
   type ContentType,
   INFO_BYTES,
@@ -16,6 +16,8 @@ import {
 /** Named references of a real stream, one for each layer and image, are some kilobytes. */
 const MOST_NAME_BYTES = 16 * 1024 * 1024;
 
+const EMPTY = new Uint8Array(0);
+
 /** A piece of a splitstream's data: literal bytes, or an object whose whole content stands there. */
 export type SplitstreamPart = { readonly inline: Uint8Array } | { readonly object: ObjectId };
 
@@ -24,12 +26,24 @@ export interface Splitstream {
   readonly type: ContentType;
   /** Length of the rebuilt data in bytes, as the file says. */
   readonly size: number;
-  /** Objects referred to, in order of first use. */
+  /** Objects referred to, in order of first use. Made from {@link Splitstream.objectDigests} when it is asked for. */
   readonly objectRefs: readonly ObjectId[];
+  /** Their digests, raw one after the other. */
+  readonly objectDigests: Buffer;
   /** Splitstreams and images referred to by name. */
   readonly namedRefs: ReadonlyMap<string, ObjectId>;
   /** The data in order; a long inline run may come in several pieces. @throws ComposefsError `STREAM_CORRUPT` */
   parts(): Generator<SplitstreamPart>;
+  /** What the data is made of, which is found out faster than the parts themselves are. @throws as parts */
+  countParts(): PartCounts;
+}
+
+/** What a splitstream's data is made of. */
+export interface PartCounts {
+  /** Length of all inline runs together. */
+  readonly inlineBytes: number;
+  /** How often each object stands in the data, in the order of {@link Splitstream.objectDigests}. */
+  readonly uses: Float64Array;
 }
 
 /** Whether bytes start as a splitstream file does, of either header layout. */
@@ -81,8 +95,13 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
     throw corrupt(`info section of ${info.length} bytes, expected ${INFO_BYTES}`, at.infoRange);
   const infoAt = info.byteOffset - bytes.byteOffset;
 
-  const streamRefs = splitDigests(range(infoAt + INFO_OFFSET.streamRefs), hash, corrupt);
-  const objectRefs = splitDigests(range(infoAt + INFO_OFFSET.objectRefs), hash, corrupt);
+  const streamRefs = [...objectIds(digestTable(range(infoAt + INFO_OFFSET.streamRefs), hash, corrupt), hash)];
+  const objectDigests = digestTable(range(infoAt + INFO_OFFSET.objectRefs), hash, corrupt);
+  let ids: readonly ObjectId[] | undefined;
+  const knownIds = (): readonly ObjectId[] => {
+    ids ??= [...objectIds(objectDigests, hash)];
+    return ids;
+  };
   const size = Number(info.readBigUInt64LE(INFO_OFFSET.size));
   if (!Number.isSafeInteger(size)) throw corrupt(`data of ${size} bytes`, infoAt + INFO_OFFSET.size);
   const stream = range(infoAt + INFO_OFFSET.stream);
@@ -90,27 +109,29 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
   return {
     type: info.toString("latin1", INFO_OFFSET.contentType, INFO_OFFSET.contentType + 8) as ContentType,
     size,
-    objectRefs,
+    get objectRefs() {
+      return knownIds();
+    },
+    objectDigests,
     namedRefs: parseNames(collect(names, corrupt), streamRefs, corrupt),
-    parts: () => readChunks(inflate(stream, "data", corrupt), objectRefs, corrupt),
+    parts: () => readChunks(inflate(stream, "data", corrupt), knownIds(), corrupt),
+    countParts: () =>
+      countParts(inflate(stream, "data", corrupt, "passing"), objectDigests.length / DIGEST_BYTES[hash], corrupt),
   };
 }
 
 type Corrupt = (what: string, offset?: number, cause?: unknown) => ComposefsError;
 
-function splitDigests(section: Buffer, hash: HashName, corrupt: Corrupt): ObjectId[] {
+function digestTable(section: Buffer, hash: HashName, corrupt: Corrupt): Buffer {
   const width = DIGEST_BYTES[hash];
-  if (section.length % width !== 0)
-    throw corrupt(`reference table of ${section.length} bytes, not a multiple of ${width}`);
-  const ids: ObjectId[] = [];
-  for (let i = 0; i < section.length; i += width) ids.push(objectIdFromBytes(section.subarray(i, i + width)));
-  return ids;
+  if (section.length % width === 0) return section;
+  throw corrupt(`reference table of ${section.length} bytes, not a multiple of ${width}`);
 }
 
-function* inflate(section: Buffer, what: string, corrupt: Corrupt): Generator<Uint8Array> {
+function* inflate(section: Buffer, what: string, corrupt: Corrupt, life?: PieceLife): Generator<Uint8Array> {
   if (section.length === 0) throw corrupt(`${what}: empty section`);
   try {
-    yield* unzstd(section);
+    yield* unzstd(section, life);
   } catch (cause) {
     throw corrupt(`${what}: ${(cause as Error).message}`, undefined, cause);
   }
@@ -146,16 +167,48 @@ function* readChunks(
   objects: readonly ObjectId[],
   corrupt: Corrupt,
 ): Generator<SplitstreamPart> {
+  const place: Place = { piece: EMPTY, at: 0 };
+  for (const code of chunkCodes(data, objects.length, place, corrupt)) {
+    if (code < 0) yield { inline: place.piece.subarray(place.at, place.at - code) };
+    else yield { object: objects[code] as ObjectId };
+  }
+}
+
+function countParts(data: Generator<Uint8Array>, objects: number, corrupt: Corrupt): PartCounts {
+  const uses = new Float64Array(objects);
+  let inlineBytes = 0;
+  for (const code of chunkCodes(data, objects, { piece: EMPTY, at: 0 }, corrupt)) {
+    if (code < 0) inlineBytes -= code;
+    else (uses[code] as number)++;
+  }
+  return { inlineBytes, uses };
+}
+
+/** Where an inline run lies. */
+interface Place {
+  piece: Uint8Array;
+  at: number;
+}
+
+/** The data as numbers: the index of an object, or minus the length of inline bytes, which lie at `place`. */
+function* chunkCodes(
+  data: Generator<Uint8Array>,
+  objects: number,
+  place: Place,
+  corrupt: Corrupt,
+): Generator<number, void, undefined> {
   const prefix = Buffer.alloc(8);
   let have = 0; // bytes of the prefix read
   let literal = 0; // bytes of the inline run still to come
   let offset = 0; // in the decompressed stream
   for (const piece of data) {
+    place.piece = piece;
     let at = 0;
     while (at < piece.length) {
       if (literal > 0) {
         const take = Math.min(literal, piece.length - at);
-        yield { inline: piece.subarray(at, at + take) };
+        place.at = at;
+        yield -take;
         literal -= take;
         at += take;
         continue;
@@ -164,14 +217,13 @@ function* readChunks(
       prefix[have++] = piece[at++] as number;
       if (have < 8) continue;
       have = 0;
-      const value = prefix.readBigInt64LE();
-      if (value < 0n) {
-        literal = Number(-value);
-        if (!Number.isSafeInteger(literal)) throw corrupt(`inline run of ${-value} bytes`, offset + at - 8);
+      const value = prefix.readInt32LE(4) * 2 ** 32 + prefix.readUInt32LE();
+      if (value < 0) {
+        literal = -value;
+        if (!Number.isSafeInteger(literal)) throw corrupt(`inline run of ${literal} bytes`, offset + at - 8);
       } else {
-        const object = value < BigInt(objects.length) ? objects[Number(value)] : undefined;
-        if (object === undefined) throw corrupt(`object ${value} of ${objects.length}`, offset + at - 8);
-        yield { object };
+        if (value >= objects) throw corrupt(`object ${value} of ${objects}`, offset + at - 8);
+        yield value;
       }
     }
     offset += piece.length;

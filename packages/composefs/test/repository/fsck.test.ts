@@ -75,6 +75,22 @@ const damages: [string, (repo: Sound) => unknown, (repo: Sound) => string[], str
     ["objects: 3/4 ok", "images: 1/1 ok"],
   ],
   [
+    "several faults among the objects, bytewise by path",
+    (repo) => {
+      repo.write("objects/ff/short", "");
+      repo.write(repo.objectPath(repo.a), "");
+      repo.write("objects/fe", "");
+      repo.write("objects/00/short", "");
+    },
+    (repo) => [
+      "fsck: object-invalid-name: objects/00/short: Invalid string length",
+      `fsck: object-digest-mismatch: ${repo.objectPath(repo.a)}: …`,
+      "fsck: unexpected-file-type: objects/fe: RegularFile",
+      "fsck: object-invalid-name: objects/ff/short: Invalid string length",
+    ],
+    ["objects: 3/7 ok"],
+  ],
+  [
     "missing objects",
     (repo) => [repo.a, repo.b].map((id) => repo.remove(repo.objectPath(id))),
     (repo) => [

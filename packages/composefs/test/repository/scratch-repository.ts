@@ -25,10 +25,10 @@ import { SplitstreamWriter } from "../../src/splitstream/writer.ts";
 const FAKE_IMAGE = "fake image\n";
 
 /** An image reader for the images of {@link ScratchRepository.putImage}. */
-function readFakeImage(bytes: Uint8Array): ObjectId[] {
+function readFakeImage(bytes: Uint8Array): Buffer {
   const text = Buffer.from(bytes).toString("latin1");
   if (!text.startsWith(FAKE_IMAGE)) throw new Error("not a fake image");
-  return text.slice(FAKE_IMAGE.length).split("\n").filter(Boolean) as ObjectId[];
+  return Buffer.from(text.slice(FAKE_IMAGE.length).replaceAll("\n", ""), "hex");
 }
 
 /** A sha256 repository, insecure, whose files tests write by hand: nothing of the code under test makes them. */

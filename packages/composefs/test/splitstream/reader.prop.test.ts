@@ -8,10 +8,21 @@ const file = readFileSync(new URL("../../../../testdata/splitstream/repeats.sha2
 /** Reads all of it. @returns the parts, or null where it is corrupt; any other error comes through */
 function parts(bytes: Uint8Array): number | null {
   try {
+    const stream = parseSplitstream(bytes, "sha256", "x");
+    const ids: ObjectId[] = [];
     let count = 0;
-    for (const part of parseSplitstream(bytes, "sha256", "x").parts()) {
+    let inlineBytes = 0;
+    for (const part of stream.parts()) {
       count += "inline" in part ? Math.sign(part.inline.length) : 1;
+      if ("object" in part) ids.push(part.object);
+      else inlineBytes += part.inline.length;
     }
+    // Repeated ids in the table of a damaged file count together.
+    const counts = stream.countParts();
+    const uses = (id: ObjectId): number =>
+      stream.objectRefs.reduce((sum, ref, i) => sum + (ref === id ? (counts.uses[i] as number) : 0), 0);
+    expect(counts.inlineBytes).toBe(inlineBytes);
+    for (const id of new Set(ids)) expect(uses(id)).toBe(ids.filter((other) => other === id).length);
     return count;
   } catch (error) {
     if (error instanceof ComposefsError && error.code === "STREAM_CORRUPT") return null;

@@ -64,7 +64,7 @@ export function addOciPull(parent: Command, context: Context): void {
     .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing");
   addProgressOptions(command).action((image: string, name: string | undefined, options: PullArguments) =>
     withRepository(context.globals(), async (repository) => {
-      const { pull } = await import("@composefs/oci");
+      const { pull } = await import("@composefs/oci/pull");
       const { expectedDigest } = options;
       if (expectedDigest !== undefined && !options.bootable) throw new UsageError("--expected-digest needs --bootable");
       const expectedBootImage =
