@@ -1,4 +1,4 @@
-import { buildImage, type Directory, type ErofsVersion, type ObjectId, type Repository } from "@composefs/core";
+import { type Directory, type ErofsVersion, type ObjectId, planImage, type Repository } from "@composefs/core";
 import type { ProgressListener } from "../progress.ts";
 import type { WhiteoutOptions } from "../tree/apply-layer.ts";
 import { type LayerRef, layersTree } from "../tree/layers-tree.ts";
@@ -43,8 +43,8 @@ export async function ensureImages(
     const root = await (tree ?? layersTree(repository, layers, options));
     for (const version of missing) {
       options.signal?.throwIfAborted();
-      const image = buildImage(root, { version, hash: repository.hash });
-      all.set(version, await repository.objects.put(image, `EROFS image of format ${version}`));
+      const image = planImage(root, { version, hash: repository.hash });
+      all.set(version, await repository.objects.putPieces(image.pieces, `EROFS image of format ${version}`));
     }
   }
   return { wanted: new Map(formats.map((version) => [version, all.get(version) as ObjectId])), all };
