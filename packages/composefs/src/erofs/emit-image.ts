@@ -137,7 +137,7 @@ function emitInode(out: Output, plan: ImagePlan, id: number, index: number, at: 
     view.setUint16(at + COMPACT.uid, stat.uid, true);
     view.setUint16(at + COMPACT.gid, stat.gid, true);
   }
-  if (areaBytes > 0) emitXattrs(out, at + headerBytes, xattrs, id);
+  if (areaBytes > 0) emitXattrs(out, at + headerBytes, xattrs.of(id));
   emitTail(out, plan, id, at + headerBytes + areaBytes);
 }
 
@@ -157,13 +157,11 @@ function emitSize(view: DataView, at: number, node: TreeNode, size: number): voi
   }
 }
 
-function emitXattrs(out: Output, area: number, { list, starts }: XattrLists, id: number): void {
-  const end = starts[id + 1] as number;
+function emitXattrs(out: Output, area: number, xattrs: readonly Xattr[]): void {
   let filter = 0;
   let refs = 0;
   let at = area + XATTR_HEADER_BYTES;
-  for (let i = starts[id] as number; i < end; i++) {
-    const xattr = list[i] as Xattr;
+  for (const xattr of xattrs) {
     filter |= xattr.name.filterBit;
     if (xattr.uses < 2) continue;
     out.view.setUint32(at, xattr.ref, true);
@@ -172,10 +170,7 @@ function emitXattrs(out: Output, area: number, { list, starts }: XattrLists, id:
   }
   out.view.setUint32(area, ~filter >>> 0, true);
   out.view.setUint8(area + 4, refs);
-  for (let i = starts[id] as number; i < end; i++) {
-    const xattr = list[i] as Xattr;
-    if (xattr.uses < 2) at = emitXattr(out, at, xattr);
-  }
+  for (const xattr of xattrs) if (xattr.uses < 2) at = emitXattr(out, at, xattr);
 }
 
 function emitXattr({ bytes, view }: Output, at: number, xattr: Xattr): number {
