@@ -90,7 +90,7 @@ function externalContent(id: ObjectId, size: number): LeafContent {
 }
 
 function layerEntry(entry: TarEntry, content: LayerEntryContent): LayerEntry {
-  const { mode, uid, gid, mtime } = entry;
+  const { mode, uid, gid, mtime, xattrs } = entry;
   const stat = createStat({
     // Some tars have the file type's bits here too (oci.md §2.3).
     mode: mode % 0o10000,
@@ -99,7 +99,9 @@ function layerEntry(entry: TarEntry, content: LayerEntryContent): LayerEntry {
     mtimeSeconds: BigInt(mtime.sec),
     mtimeNanoseconds: mtime.nsec,
   });
-  for (const [name, value] of entry.xattrs) stat.xattrs.set(name as ByteString, new Uint8Array(value));
+  if (xattrs.size > 0) {
+    stat.xattrs = new Map(Array.from(xattrs, ([name, value]) => [name as ByteString, new Uint8Array(value)]));
+  }
   return { path: byteString(entry.path), offset: entry.headerOffset, stat, content };
 }
 
