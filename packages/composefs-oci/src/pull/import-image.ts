@@ -12,7 +12,7 @@ import { addStats, emptyStats, type ImportStats } from "../import-stats.ts";
 import { findLayer } from "../layer/find-layer.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
-import { layersTree } from "../tree/layers-tree.ts";
+import { type LayerRef, layersTree } from "../tree/layers-tree.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
 
 /** Settings of {@link importImage}. */
@@ -93,8 +93,7 @@ export async function importImage(
   });
   await source.prepare?.(plan.filter(({ present }) => present === null).map(({ source: layer }) => layer));
   onProgress?.({ type: "stage", stage: "layers" });
-  const order = source.layers.map(({ diffId }) => diffId);
-  const { byDiffId, tree } = await storeLayers(repository, plan, manifest.kind === "container" ? order : null, options);
+  const { byDiffId, tree } = await storeLayers(repository, source, plan, manifest.kind === "container", options);
   signal?.throwIfAborted();
 
   const final = await finalizeImage(
@@ -106,13 +105,13 @@ export async function importImage(
       manifest: source.manifest,
       configDigest,
       config: source.config,
-      layers: order.map((diffId) => ({ diffId, id: (byDiffId.get(diffId) as StoredLayer).id })),
+      layers: source.layers.map(({ diffId }) => ({ diffId, id: (byDiffId.get(diffId) as StoredLayer).id })),
       tree,
     },
     options,
   );
   const missing = plan.filter(({ present }) => present === null).length;
-  const stats = sumStats([...byDiffId.values()], order.length, missing);
+  const stats = sumStats([...byDiffId.values()], source.layers.length, missing);
   return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, stats };
 }
 
@@ -167,27 +166,26 @@ async function planLayers(
 /**
  * Stores the layers that are missing, several at a time. The tree of the layers is made meanwhile, unless none is missing:
  * then its image is most likely there, too.
- *
- * @param order the layers of the tree; null for no tree
  */
 async function storeLayers(
   repository: Repository,
+  source: ImageSource,
   plan: readonly PlannedImport[],
-  order: readonly OciDigest[] | null,
+  withTree: boolean,
   options: ImportImageOptions,
 ): Promise<StoredLayers> {
   const { onProgress, compatWhiteouts } = options;
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
   const storing = new Map<OciDigest, Promise<StoredLayer>>();
-  for (const { diffId: id, source, present } of plan) {
+  for (const { diffId: id, source: layer, present } of plan) {
     if (present === null) continue;
-    onProgress?.({ type: "skip", id, bytes: source.bytes });
+    onProgress?.({ type: "skip", id, bytes: layer.bytes });
     storing.set(id, Promise.resolve(present));
   }
-  // Largest first, so that the last to finish is a small one.
   const missing = plan.filter(({ present }) => present === null);
-  missing.sort((a, b) => (b.source.bytes ?? 0) - (a.source.bytes ?? 0));
+  // The last to finish should be a small one.
+  if (!source.inOrder) missing.sort((a, b) => (b.source.bytes ?? 0) - (a.source.bytes ?? 0));
   const limit = pLimit(availableParallelism());
   for (const layer of missing) {
     const stored = limit(storeLayer, layer, signal, onProgress);
@@ -199,10 +197,13 @@ async function storeLayers(
       }),
     );
   }
-  const refs = order?.map(async (diffId) => ({ diffId, id: (await (storing.get(diffId) as Promise<StoredLayer>)).id }));
-  const tree =
-    refs === undefined || missing.length === 0 ? undefined : layersTree(repository, refs, { compatWhiteouts, signal });
-  await Promise.allSettled([...storing.values(), ...(refs ?? []), tree]);
+  const refOf = async ({ diffId }: SourceLayer): Promise<LayerRef> => {
+    const { id } = await (storing.get(diffId) as Promise<StoredLayer>);
+    return { diffId, id };
+  };
+  const refs = withTree && missing.length > 0 ? source.layers.map(refOf) : [];
+  const tree = refs.length > 0 ? layersTree(repository, refs, { compatWhiteouts, signal }) : undefined;
+  await Promise.allSettled([...storing.values(), ...refs, tree]);
   // The first error aborted the others, whose own errors only echo it. That of the tree is for the one who needs it.
   signal.throwIfAborted();
   const byDiffId = new Map<OciDigest, StoredLayer>();

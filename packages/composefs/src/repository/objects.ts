@@ -101,7 +101,7 @@ export class Objects {
   async putPieces(content: () => Iterable<Uint8Array>, subject: string): Promise<ObjectId> {
     const { id, isNew } = await this.#writePieces(content(), subject);
     if (isNew || this.#options.verity) return id;
-    const whole = Buffer.concat(Array.from(content(), (piece) => piece.slice()));
+    const whole = Buffer.concat(Array.from(content(), (piece) => Buffer.from(piece)));
     await mendObject(this.directory(), id, whole);
     return id;
   }
