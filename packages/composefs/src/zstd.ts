@@ -106,17 +106,28 @@ export function zstdFrame(data: Uint8Array): Uint8Array {
   return writer.finish();
 }
 
+/** How pieces come out. */
+export interface DecodeOptions {
+  /** Fill one buffer over and over, so that a piece is valid until the next one only; by default they stay valid. */
+  readonly transient?: boolean | undefined;
+}
+
 /**
- * Decompresses frames laid end to end, skippable ones among them, in pieces of at most 128 KiB that stay valid. Memory is
- * bounded whatever the data says: libzstd refuses frames that need a window above 128 MiB.
+ * Decompresses frames laid end to end, skippable ones among them, in pieces of at most 128 KiB. Memory is bounded whatever
+ * the data says: libzstd refuses frames that need a window above 128 MiB.
  */
 export class ZstdDecoder {
+  readonly #transient: boolean;
   readonly #context = new binding.DCtx();
   readonly #size: number = binding.dStreamOutSize();
   #output: Buffer = Buffer.allocUnsafeSlow(this.#size);
   #used = 0;
   /** What libzstd would like to read next; 0 between frames, once all of a frame came out. */
   #hint = 0;
+
+  constructor({ transient = false }: DecodeOptions = {}) {
+    this.#transient = transient;
+  }
 
   /** The pieces that are complete after `data`. @throws Error libzstd's message for damaged data */
   *push(data: Uint8Array): Generator<Uint8Array, void, undefined> {
@@ -141,7 +152,7 @@ export class ZstdDecoder {
 
   #take(): Uint8Array {
     const piece = this.#output.subarray(0, this.#used);
-    this.#output = Buffer.allocUnsafeSlow(this.#size);
+    if (!this.#transient) this.#output = Buffer.allocUnsafeSlow(this.#size);
     this.#used = 0;
     return piece;
   }
@@ -152,8 +163,8 @@ export class ZstdDecoder {
  *
  * @throws Error libzstd's message for damaged data; RangeError for data that ends inside a frame
  */
-export function* unzstd(data: Uint8Array): Generator<Uint8Array> {
-  const decoder = new ZstdDecoder();
+export function* unzstd(data: Uint8Array, options: DecodeOptions = {}): Generator<Uint8Array> {
+  const decoder = new ZstdDecoder(options);
   yield* decoder.push(data);
   const last = decoder.finish();
   if (last.length > 0) yield last;

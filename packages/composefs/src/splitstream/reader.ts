@@ -1,7 +1,7 @@
 import { ALGORITHM_NUMBER, DIGEST_BYTES, type HashName } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
 import { type ObjectId, objectIdFromBytes } from "../fsverity/object-id.ts";
-import { unzstd } from "../zstd.ts";
+import { type DecodeOptions, unzstd } from "../zstd.ts";
 import {
   type ContentType,
   INFO_BYTES,
@@ -29,7 +29,7 @@ export interface Splitstream {
   /** Splitstreams and images referred to by name. */
   readonly namedRefs: ReadonlyMap<string, ObjectId>;
   /** The data in order; a long inline run may come in several pieces. @throws ComposefsError `STREAM_CORRUPT` */
-  parts(): Generator<SplitstreamPart>;
+  parts(options?: DecodeOptions): Generator<SplitstreamPart>;
 }
 
 /** Whether bytes start as a splitstream file does, of either header layout. */
@@ -92,7 +92,7 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
     size,
     objectRefs,
     namedRefs: parseNames(collect(names, corrupt), streamRefs, corrupt),
-    parts: () => readChunks(inflate(stream, "data", corrupt), objectRefs, corrupt),
+    parts: (options) => readChunks(inflate(stream, "data", corrupt, options), objectRefs, corrupt),
   };
 }
 
@@ -107,10 +107,10 @@ function splitDigests(section: Buffer, hash: HashName, corrupt: Corrupt): Object
   return ids;
 }
 
-function* inflate(section: Buffer, what: string, corrupt: Corrupt): Generator<Uint8Array> {
+function* inflate(section: Buffer, what: string, corrupt: Corrupt, options?: DecodeOptions): Generator<Uint8Array> {
   if (section.length === 0) throw corrupt(`${what}: empty section`);
   try {
-    yield* unzstd(section);
+    yield* unzstd(section, options);
   } catch (cause) {
     throw corrupt(`${what}: ${(cause as Error).message}`, undefined, cause);
   }
