@@ -16,7 +16,7 @@ export { peSection } from "./boot/pe-section.ts";
 export { escapeField } from "./dumpfile/escape.ts";
 export { type ParseDumpfileOptions, parseDumpfile, parseDumpfileBytes } from "./dumpfile/parse.ts";
 export { type WriteDumpfileOptions, writeDumpfile } from "./dumpfile/write.ts";
-export { type BuildOptions, buildImage, imageId } from "./erofs/build-image.ts";
+export { type BuildOptions, buildImage, imageId, type PlannedImage, planImage } from "./erofs/build-image.ts";
 export { imageObjects } from "./erofs/image-objects.ts";
 export { type ParseOptions, parseImage } from "./erofs/parse-image.ts";
 export { ComposefsError, type ErrorCode, type ErrorExtras } from "./errors.ts";

@@ -43,6 +43,18 @@ test("pieces stay valid and small", () => {
   expect(Buffer.concat(pieces).equals(data)).toBe(true);
 });
 
+test("pieces that need not stay valid are the same bytes, and all lie in one buffer", () => {
+  const data = Buffer.alloc(1_000_000, "0123456789");
+  const pieces: Buffer[] = [];
+  const buffers = new Set<ArrayBufferLike>();
+  for (const piece of unzstd(zstdFrame(data), "passing")) {
+    pieces.push(Buffer.from(piece));
+    buffers.add(piece.buffer);
+  }
+  expect(Buffer.concat(pieces).equals(data)).toBe(true);
+  expect(buffers.size).toBe(1);
+});
+
 test("every truncation, and garbage, is an error", () => {
   const frame = zstdFrame(Buffer.from("some text, some text, some more"));
   for (let length = 1; length < frame.length; length++) expect(() => inflate(frame.subarray(0, length))).toThrow();

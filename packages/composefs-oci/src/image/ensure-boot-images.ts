@@ -4,6 +4,7 @@ import {
   type ErofsVersion,
   imageId,
   type ObjectId,
+  planImage,
   type Repository,
   type XattrMode,
 } from "@composefs/core";
@@ -107,6 +108,6 @@ export async function expectBootImage(
 }
 
 function storeImage(repository: Repository, root: Directory, version: ErofsVersion): Promise<ObjectId> {
-  const image = buildImage(root, { version, hash: repository.hash });
-  return repository.objects.put(image, `EROFS image to boot of format ${version}`);
+  const image = planImage(root, { version, hash: repository.hash });
+  return repository.objects.putPieces(image.pieces, `EROFS image to boot of format ${version}`);
 }

@@ -1,4 +1,4 @@
-import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
+import type { Directory, ErofsVersion, ObjectId, Repository } from "@composefs/core";
 import type { ProgressListener } from "../progress.ts";
 import type { WhiteoutOptions } from "../tree/apply-layer.ts";
 import type { LayerRef } from "../tree/layers-tree.ts";
@@ -25,6 +25,7 @@ export interface EnsuredImages {
  * built when one is missing, or with `compatWhiteouts`, since an image does not tell how its whiteouts were read.
  *
  * @param configRefs what the config's stream names so far
+ * @param tree the layers' tree, where it is being made already
  * @throws as {@link layersTree}; ComposefsError `IMAGE_UNREPRESENTABLE`; KernelError
  */
 export async function ensureImages(
@@ -32,21 +33,22 @@ export async function ensureImages(
   layers: readonly LayerRef[],
   configRefs: ReadonlyMap<string, ObjectId>,
   options: ImageOptions = {},
+  tree?: Promise<Directory>,
 ): Promise<EnsuredImages> {
   const formats = wantedFormats(repository.erofs, options.erofsVersion);
   const all = await linkedImages(repository, configRefs);
   const missing = options.compatWhiteouts ? formats : formats.filter((version) => !all.has(version));
   if (missing.length > 0) {
     options.onProgress?.({ type: "stage", stage: "erofs" });
-    const [{ buildImage }, { layersTree }] = await Promise.all([
+    const [{ planImage }, { layersTree }] = await Promise.all([
       import("@composefs/core"),
       import("../tree/layers-tree.ts"),
     ]);
-    const tree = await layersTree(repository, layers, options);
+    const root = await (tree ?? layersTree(repository, layers, options));
     for (const version of missing) {
       options.signal?.throwIfAborted();
-      const image = buildImage(tree, { version, hash: repository.hash });
-      all.set(version, await repository.objects.put(image, `EROFS image of format ${version}`));
+      const image = planImage(root, { version, hash: repository.hash });
+      all.set(version, await repository.objects.putPieces(image.pieces, `EROFS image of format ${version}`));
     }
   }
   return { wanted: new Map(formats.map((version) => [version, all.get(version) as ObjectId])), all };

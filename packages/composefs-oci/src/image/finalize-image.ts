@@ -1,4 +1,4 @@
-import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
+import type { Directory, ErofsVersion, ObjectId, Repository } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { ProgressListener } from "../progress.ts";
@@ -23,6 +23,8 @@ export interface ImageParts {
   readonly config: Uint8Array;
   /** In the order of the config's diff_ids, repeated ones too. */
   readonly layers: readonly LayerRef[];
+  /** Their tree, where it is being made already; by default it is made when an image is missing. */
+  readonly tree?: Promise<Directory> | undefined;
 }
 
 /** Settings of {@link finalizeImage}. */
@@ -63,14 +65,14 @@ export async function finalizeImage(
   image: ImageParts,
   options: FinalizeOptions = {},
 ): Promise<FinalImage> {
-  const { kind, manifestDigest, configDigest, layers } = image;
+  const { kind, manifestDigest, configDigest, layers, tree } = image;
   const { tag = null, onProgress, signal } = options;
   if (options.bootable) refuseArtifact(image);
   const ref = tag === null ? null : tagRef(tag);
   const present = await findJsonStream(repository, "config", configDigest);
   const configRefs = present?.namedRefs ?? new Map<string, ObjectId>();
   const layerRefs = distinctLayers(layers);
-  const images = kind === "container" ? await ensureImages(repository, layers, configRefs, options) : null;
+  const images = kind === "container" ? await ensureImages(repository, layers, configRefs, options, tree) : null;
   const boot = options.bootable ? await bootImagesOf(repository, layers, configRefs, options) : null;
   if (images !== null) noteBrokenSeal(image.config, [...images.all.values(), ...configRefs.values()], boot, onProgress);
   signal?.throwIfAborted();

@@ -24,6 +24,8 @@ export interface ImportStoreLayerOptions {
   readonly lockTimeoutMs?: number | undefined;
   /** Told how many bytes of the tar are done. */
   readonly onBytes?: ((done: number) => void) | undefined;
+  /** Calls `read`, which reads the layer, when it is this layer's turn; by default at once. */
+  readonly inTurn?: ((read: () => Promise<void>) => Promise<void>) | undefined;
 }
 
 /** A layer whose splitstream is stored but has no name yet. */
@@ -45,7 +47,7 @@ export async function importStoreLayer(
   layer: StoreLayer,
   options: ImportStoreLayerOptions = {},
 ): Promise<StoredLayer> {
-  const { signal, verify = "crc", onBytes } = options;
+  const { signal, verify = "crc", onBytes, inTurn = (read) => read() } = options;
   const store = repository.objects.store({ hardlink: options.hardlink ?? false, copy: options.copy ?? true });
   const stream = repository.createStream(CONTENT_TYPE.layer);
   const content = await layer.open({ signal, lockTimeoutMs: options.lockTimeoutMs });
@@ -55,13 +57,16 @@ export async function importStoreLayer(
     return fileFailure(layer, file, failure) ?? storeError(failure, fileOfLayer(layer.diffId, file.path));
   });
   const wanted = ({ size }: LayerFile) => ({ checkCrc: verify !== "none", inline: size <= INLINE_MAX_BYTES });
-  let stats: ImportStats;
-  try {
+  const read = async (): Promise<void> => {
     for await (const batch of content.batches({ signal })) {
       const outcomes = batch.content.store(store, wanted, { signal });
       await writer.submit({ ...batch, outcomes });
       onBytes?.(stream.size);
     }
+  };
+  let stats: ImportStats;
+  try {
+    await inTurn(read);
     stats = await writer.finish();
     onBytes?.(stream.size);
   } finally {

@@ -31,6 +31,8 @@ export interface ImageSource {
   readonly config: Uint8Array;
   /** In the order of the config's diff_ids; a repeated diff_id may come as often as it stands there. */
   readonly layers: readonly SourceLayer[];
+  /** Reads one layer after the other: they are then asked for in their order; else the largest comes first. */
+  readonly inOrder?: boolean | undefined;
   /** Called once with the layers that will be stored, before anything is written. */
   prepare?(layers: readonly SourceLayer[]): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import type { ErofsVersion, ObjectId, Repository } from "@composefs/core";
+import type { Directory, ErofsVersion, ObjectId, Repository } from "@composefs/core";
 import pLimit from "p-limit";
 import { digestOf, type OciDigest } from "../digest.ts";
 import { digestMismatch } from "../digest-mismatch.ts";
@@ -12,6 +12,7 @@ import { addStats, emptyStats, type ImportStats } from "../import-stats.ts";
 import { findLayer } from "../layer/find-layer.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
+import type { LayerRef } from "../tree/layers-tree.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
 
 /** Settings of {@link importImage}. */
@@ -46,10 +47,15 @@ const MAX_LAYERS = 1000;
 interface PlannedImport {
   readonly diffId: OciDigest;
   readonly source: SourceLayer;
-  /** Set once the repository has the layer's splitstream. */
-  stored: StoredLayer | null;
-  /** Whether the repository had it from the start. */
-  readonly present: boolean;
+  /** What the repository has of it; null when it is to be stored. */
+  readonly present: StoredLayer | null;
+}
+
+/** All layers, stored. */
+interface StoredLayers {
+  readonly byDiffId: ReadonlyMap<OciDigest, StoredLayer>;
+  /** Their tree, settled; undefined when none was made. */
+  readonly tree: Promise<Directory> | undefined;
 }
 
 /**
@@ -79,14 +85,17 @@ export async function importImage(
   const plan = await planLayers(repository, source.layers, manifest.kind);
   onProgress?.({
     type: "plan",
-    components: plan.map(({ diffId, source: { bytes }, present }) => ({ id: diffId, bytes, present })),
+    components: plan.map(({ diffId, source: { bytes }, present }) => ({
+      id: diffId,
+      bytes,
+      present: present !== null,
+    })),
   });
-  await source.prepare?.(plan.filter(({ present }) => !present).map(({ source: layer }) => layer));
+  await source.prepare?.(plan.filter(({ present }) => present === null).map(({ source: layer }) => layer));
   onProgress?.({ type: "stage", stage: "layers" });
-  await storeLayers(plan, onProgress, signal);
+  const { byDiffId, tree } = await storeLayers(repository, source, plan, manifest.kind === "container", options);
   signal?.throwIfAborted();
 
-  const ids = new Map(plan.map(({ diffId, stored }) => [diffId, (stored as StoredLayer).id]));
   const final = await finalizeImage(
     repository,
     {
@@ -96,11 +105,13 @@ export async function importImage(
       manifest: source.manifest,
       configDigest,
       config: source.config,
-      layers: source.layers.map(({ diffId }) => ({ diffId, id: ids.get(diffId) as ObjectId })),
+      layers: source.layers.map(({ diffId }) => ({ diffId, id: (byDiffId.get(diffId) as StoredLayer).id })),
+      tree,
     },
     options,
   );
-  const stats = sumStats(plan, source.layers.length);
+  const missing = plan.filter(({ present }) => present === null).length;
+  const stats = sumStats([...byDiffId.values()], source.layers.length, missing);
   return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, stats };
 }
 
@@ -146,54 +157,86 @@ async function planLayers(
   return limit.map(distinct.values(), async (source): Promise<PlannedImport> => {
     const { diffId } = source;
     const found = await findLayer(repository, diffId, kind === "container" ? "tar" : "any");
-    const stored =
+    const present =
       found === null ? null : { id: found.id, stats: { ...emptyStats(), objectsAlreadyPresent: found.objects } };
-    return { diffId, source, stored, present: found !== null };
+    return { diffId, source, present };
   });
 }
 
+/**
+ * Stores the layers that are missing, several at a time. The tree of the layers is made meanwhile, unless none is missing:
+ * then its image is most likely there, too.
+ */
 async function storeLayers(
+  repository: Repository,
+  source: ImageSource,
   plan: readonly PlannedImport[],
-  onProgress: ProgressListener | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+  withTree: boolean,
+  options: ImportImageOptions,
+): Promise<StoredLayers> {
+  const { onProgress, compatWhiteouts } = options;
   const failed = new AbortController();
-  const either = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const storeOne = async (layer: PlannedImport): Promise<void> => {
-    if (either.aborted) return;
-    const { diffId: id, source } = layer;
-    const { bytes } = source;
-    const onBytes = (done: number): void => onProgress?.({ type: "progress", id, done, total: bytes, unit: "bytes" });
-    let size = 0;
-    try {
-      onProgress?.({ type: "start", id, bytes });
-      layer.stored = await source.store({
-        signal: either,
-        onBytes: (done) => {
-          size = done;
-          onBytes(done);
-        },
-      });
-      onProgress?.({ type: "done", id, bytes: size, stats: layer.stored.stats });
-    } catch (error) {
-      failed.abort(error);
-      throw error;
-    }
-  };
-  for (const { diffId: id, source, present } of plan)
-    if (present) onProgress?.({ type: "skip", id, bytes: source.bytes });
-  // Largest first, so that the last to finish is a small one.
-  const missing = plan.filter(({ present }) => !present);
-  missing.sort((a, b) => (b.source.bytes ?? 0) - (a.source.bytes ?? 0));
+  const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+  const storing = new Map<OciDigest, Promise<StoredLayer>>();
+  for (const { diffId: id, source: layer, present } of plan) {
+    if (present === null) continue;
+    onProgress?.({ type: "skip", id, bytes: layer.bytes });
+    storing.set(id, Promise.resolve(present));
+  }
+  const missing = plan.filter(({ present }) => present === null);
+  // The last to finish should be a small one.
+  if (!source.inOrder) missing.sort((a, b) => (b.source.bytes ?? 0) - (a.source.bytes ?? 0));
   const limit = pLimit(availableParallelism());
-  await Promise.allSettled(missing.map((layer) => limit(storeOne, layer)));
-  // The first error aborted the others, whose own errors only echo it.
-  either.throwIfAborted();
+  for (const layer of missing) {
+    const stored = limit(storeLayer, layer, signal, onProgress);
+    storing.set(
+      layer.diffId,
+      stored.catch((error: unknown) => {
+        failed.abort(error);
+        throw error;
+      }),
+    );
+  }
+  const refOf = async ({ diffId }: SourceLayer): Promise<LayerRef> => {
+    const { id } = await (storing.get(diffId) as Promise<StoredLayer>);
+    return { diffId, id };
+  };
+  const refs = withTree && missing.length > 0 ? source.layers.map(refOf) : [];
+  const treeOf = async (): Promise<Directory> => {
+    const { layersTree } = await import("../tree/layers-tree.ts");
+    return layersTree(repository, refs, { compatWhiteouts, signal });
+  };
+  const tree = refs.length > 0 ? treeOf() : undefined;
+  await Promise.allSettled([...storing.values(), ...refs, tree]);
+  // The first error aborted the others, whose own errors only echo it. That of the tree is for the one who needs it.
+  signal.throwIfAborted();
+  const byDiffId = new Map<OciDigest, StoredLayer>();
+  for (const [diffId, stored] of storing) byDiffId.set(diffId, await stored);
+  return { byDiffId, tree };
 }
 
-function sumStats(plan: readonly PlannedImport[], layers: number): ImportStats {
+async function storeLayer(
+  { diffId: id, source }: PlannedImport,
+  signal: AbortSignal,
+  onProgress: ProgressListener | undefined,
+): Promise<StoredLayer> {
+  signal.throwIfAborted();
+  const { bytes } = source;
+  let size = 0;
+  onProgress?.({ type: "start", id, bytes });
+  const stored = await source.store({
+    signal,
+    onBytes: (done) => {
+      size = done;
+      onProgress?.({ type: "progress", id, done, total: bytes, unit: "bytes" });
+    },
+  });
+  onProgress?.({ type: "done", id, bytes: size, stats: stored.stats });
+  return stored;
+}
+
+function sumStats(stored: readonly StoredLayer[], layers: number, missing: number): ImportStats {
   const total = emptyStats();
-  for (const { stored } of plan) if (stored !== null) addStats(total, stored.stats);
-  const fresh = plan.filter(({ present }) => !present).length;
-  return { ...total, layers, layersAlreadyPresent: layers - fresh };
+  for (const { stats } of stored) addStats(total, stats);
+  return { ...total, layers, layersAlreadyPresent: layers - missing };
 }

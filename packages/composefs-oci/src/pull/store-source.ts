@@ -3,6 +3,7 @@ import type { Mount, Repository } from "@composefs/core";
 import { mountOf } from "@composefs/core/repository";
 import type { LayerAccess, Storage, StoreImage, StoreLayer, StoreSearch } from "@composefs/cstorage";
 import { accessLayers, canBypassFilePermissions, DIRECT_ACCESS, discoverStores } from "@composefs/cstorage/stores";
+import pLimit from "p-limit";
 import { type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { StoreVerification } from "../layer/store-layer.ts";
@@ -25,9 +26,15 @@ export interface StoreSourceOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How the layers of a pull are read; settled before the first is. */
+/** How the layers of a pull are read. */
 interface Reading {
+  /** Settled before the first is read. */
   access: LayerAccess;
+  /**
+   * One layer at a time, each beginning while the last files of the one before are still being stored: files are stored no
+   * faster when several layers take turns, and this way the image's tree can follow.
+   */
+  readonly turns: ReturnType<typeof pLimit>;
 }
 
 /**
@@ -46,7 +53,7 @@ export async function pullFromStore<Result>(
 ): Promise<Result> {
   const { signal, lockTimeoutMs, onProgress } = options;
   const storage = await discoverStores({ ...options.store, reference });
-  const reading: Reading = { access: DIRECT_ACCESS };
+  const reading: Reading = { access: DIRECT_ACCESS, turns: pLimit(1) };
   try {
     for (const text of storage.warnings) onProgress?.({ type: "note", text });
     const image = await storage.find(reference, { signal, lockTimeoutMs });
@@ -75,6 +82,7 @@ async function openSource(
     manifest,
     config,
     layers: [...layers.keys()],
+    inOrder: true,
     prepare: async (missing) => {
       const wanted = missing.map((layer) => layers.get(layer) as StoreLayer);
       reading.access = await accessLayers(storage, wanted, locks);
@@ -98,7 +106,9 @@ function sourceLayer(
     store: async (run) => {
       const { importStoreLayer } = await import("../layer/store-layer.ts");
       const copy = !options.zeroCopy;
-      return importStoreLayer(repository, reading.access.of(layer), { ...run, verify, hardlink, copy, lockTimeoutMs });
+      const inTurn = (read: () => Promise<void>): Promise<void> => reading.turns(read);
+      const how = { ...run, verify, hardlink, copy, lockTimeoutMs, inTurn };
+      return importStoreLayer(repository, reading.access.of(layer), how);
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { ByteString } from "@composefs/core";
+import { type ByteString, byteString, bytesOf } from "@composefs/core";
 
 /** Where an entry goes: names from the root to its parent, and its own; `name` is null for the root itself. */
 export interface EntryPlace {
@@ -15,7 +15,8 @@ export function entryPlace(path: ByteString): EntryPlace | null {
   const names = components(path);
   const last = names.pop();
   if (last === undefined || last === "..") return { parents: [], name: null };
-  return names.includes(DOT_DOT) ? null : { parents: names, name: last };
+  // The tree keeps the name, and a part of a string keeps the whole of it.
+  return names.includes(DOT_DOT) ? null : { parents: names, name: byteString(bytesOf(last)) };
 }
 
 /** As {@link entryPlace} for the target of a hard link, where `..` has no place at all. */

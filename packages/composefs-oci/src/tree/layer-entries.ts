@@ -3,7 +3,6 @@ import {
   byteString,
   createStat,
   type LeafContent,
-  type ObjectId,
   type Splitstream,
   type Stat,
 } from "@composefs/core";
@@ -22,6 +21,8 @@ export interface LayerEntry {
   readonly stat: Stat;
   readonly content: LayerEntryContent;
 }
+
+type DescribedEntry = Omit<LayerEntry, "content">;
 
 /** What an entry is; the target of a hard link is a path as in the tar. */
 type LayerEntryContent =
@@ -51,16 +52,17 @@ export function* layerEntries(stream: Splitstream, diffId: OciDigest): Generator
 
 function* readEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEntry, void, undefined> {
   const parser = new TarParser();
+  const describe = entryDescriber();
   /** A file whose content is still to come, and what there is of it. */
-  let file: TarEntry | null = null;
+  let file: (DescribedEntry & { readonly size: number }) | null = null;
   let pieces: Uint8Array[] = [];
-  for (const part of stream.parts()) {
+  for (const part of stream.parts("passing")) {
     if ("object" in part) {
       if (file === null || file.size <= INLINE_MAX_BYTES || parser.remaining !== file.size) {
         throw misplaced(diffId, parser.offset, `object ${part.object} stands where no file of its size begins`);
       }
       parser.skip(file.size);
-      yield layerEntry(file, externalContent(part.object, file.size));
+      yield withContent(file, { kind: "external", id: part.object, size: BigInt(file.size) });
       file = null;
       continue;
     }
@@ -68,15 +70,15 @@ function* readEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEn
       if (event.type === "entry") {
         const { entry } = event;
         checkEntry(entry, diffId);
-        if (entry.isFile && entry.size > 0) file = entry;
-        else yield layerEntry(entry, contentOf(entry));
+        if (entry.isFile && entry.size > 0) file = { ...describe(entry), size: entry.size };
+        else yield withContent(describe(entry), contentOf(entry));
       } else if (event.type === "data" && file !== null) {
         if (file.size > INLINE_MAX_BYTES) {
-          throw misplaced(diffId, file.headerOffset, `a file of ${file.size} bytes is inline, expected an object`);
+          throw misplaced(diffId, file.offset, `a file of ${file.size} bytes is inline, expected an object`);
         }
-        pieces.push(event.bytes);
+        pieces.push(new Uint8Array(event.bytes));
         if (event.remaining > 0) continue;
-        yield layerEntry(file, { kind: "inline", bytes: Buffer.concat(pieces) });
+        yield withContent(file, { kind: "inline", bytes: Buffer.concat(pieces) });
         file = null;
         pieces = [];
       }
@@ -85,22 +87,34 @@ function* readEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEn
   parser.finish();
 }
 
-function externalContent(id: ObjectId, size: number): LeafContent {
-  return { kind: "external", id, size: BigInt(size) };
+/** Makes what is known of an entry before its content, without views of the tar. */
+function entryDescriber(): (entry: TarEntry) => DescribedEntry {
+  // Neighbours mostly have the same time, and each BigInt takes memory.
+  let seconds = 0;
+  let mtimeSeconds = 0n;
+  return (entry) => {
+    const { mode, uid, gid, mtime, xattrs } = entry;
+    if (mtime.sec !== seconds) {
+      seconds = mtime.sec;
+      mtimeSeconds = BigInt(seconds);
+    }
+    const stat = createStat({
+      // Some tars have the file type's bits here too (oci.md §2.3).
+      mode: mode % 0o10000,
+      uid,
+      gid,
+      mtimeSeconds,
+      mtimeNanoseconds: mtime.nsec,
+    });
+    if (xattrs.size > 0) {
+      stat.xattrs = new Map(Array.from(xattrs, ([name, value]) => [name as ByteString, new Uint8Array(value)]));
+    }
+    return { path: byteString(entry.path), offset: entry.headerOffset, stat };
+  };
 }
 
-function layerEntry(entry: TarEntry, content: LayerEntryContent): LayerEntry {
-  const { mode, uid, gid, mtime } = entry;
-  const stat = createStat({
-    // Some tars have the file type's bits here too (oci.md §2.3).
-    mode: mode % 0o10000,
-    uid,
-    gid,
-    mtimeSeconds: BigInt(mtime.sec),
-    mtimeNanoseconds: mtime.nsec,
-  });
-  for (const [name, value] of entry.xattrs) stat.xattrs.set(name as ByteString, new Uint8Array(value));
-  return { path: byteString(entry.path), offset: entry.headerOffset, stat, content };
+function withContent({ path, offset, stat }: DescribedEntry, content: LayerEntryContent): LayerEntry {
+  return { path, offset, stat, content };
 }
 
 /** Content of an entry that is no file, or an empty one; {@link checkEntry} has let only these types pass. */

@@ -28,16 +28,18 @@ export interface LayerRef {
 /**
  * The file tree of layers in the order of the config's diff_ids; a repeated one counts as often as it is there. As `imageTree` otherwise.
  *
+ * @param layers one that is a promise is waited for when those below it are applied
  * @throws OciError `LAYER_UNSUPPORTED` a layer that is no tar, or an entry that does not fit the tree;
  *   ComposefsError `TREE_INVALID` no `/usr`, `STREAM_CORRUPT`, `OBJECT_NOT_FOUND`, `OBJECT_CORRUPT`; rejects with `signal.reason`
  */
 export async function layersTree(
   repository: Repository,
-  layers: readonly LayerRef[],
+  layers: readonly (LayerRef | Promise<LayerRef>)[],
   options: LayersTreeOptions = {},
 ): Promise<Directory> {
   const root = createDirectory();
-  for (const { diffId, id } of layers) {
+  for (const layer of layers) {
+    const { diffId, id } = await layer;
     options.signal?.throwIfAborted();
     const stream = await repository.openStreamObject(id, contentId("layer", diffId));
     if (stream.type !== CONTENT_TYPE.layer) {

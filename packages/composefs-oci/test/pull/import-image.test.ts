@@ -1,7 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildImage, contentType, type ObjectId, objectPath, type Repository } from "@composefs/core";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openImage } from "../../src/image/image.ts";
 import { listTags } from "../../src/image/tags.ts";
 import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
@@ -118,6 +118,32 @@ test("the ids do not depend on which layer is ready first", async () => {
     }),
   );
   expect(new Set(ids).size).toBe(1);
+});
+
+test("the tree is made of the layers that are there while others are still being stored", async () => {
+  const open = repository.openStreamObject.bind(repository);
+  const reading = new Promise<void>((resolve) => {
+    vi.spyOn(repository, "openStreamObject").mockImplementation((id, name) => {
+      resolve();
+      return open(id, name);
+    });
+  });
+  const onStore = async (index: number): Promise<void> => {
+    if (index === 1) await reading;
+  };
+  const { imageIds } = await importImage(repository, fakeImage(repository, { onStore }).source);
+  expect(imageIds.size).toBe(1);
+});
+
+test("layers are asked for largest first, but by a source that reads them one after the other in their order", async () => {
+  const tars = [oneFile(10), oneFile(100_000), oneFile(10_000)];
+  const image = fakeImage(repository, { tars });
+  await importImage(repository, image.source);
+  expect(image.stored).toEqual([1, 2, 0].map((index) => image.diffIds[index]));
+  const other = await tempRepository();
+  const inOrder = fakeImage(other, { tars });
+  await importImage(other, { ...inOrder.source, inOrder: true });
+  expect(inOrder.stored).toEqual(inOrder.diffIds);
 });
 
 test("events: plan, skips, and start, progress, done for each layer", async () => {

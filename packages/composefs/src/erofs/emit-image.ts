@@ -1,5 +1,5 @@
 import { idLength } from "../fsverity/object-id.ts";
-import { isDirectory, type TreeNode } from "../tree/node.ts";
+import { isDirectory, type Leaf, type TreeNode } from "../tree/node.ts";
 import {
   BLOCK_BYTES,
   COMPACT,
@@ -22,10 +22,12 @@ import {
 } from "./format.ts";
 import type { InodeShapes } from "./inode-shape.ts";
 import type { InodeTable } from "./inode-table.ts";
+import type { Packing } from "./pack-directory.ts";
 import type { Placement } from "./place-inodes.ts";
 import type { XattrLists } from "./xattr-lists.ts";
 import { metacopyHeader, type Xattr } from "./xattr-pool.ts";
 
+const NOTHING = new Uint8Array(0);
 const SLASH = 0x2f;
 const HEADER_SHA256 = Uint8Array.from(metacopyHeader("sha256"));
 const HEADER_SHA512 = Uint8Array.from(metacopyHeader("sha512"));
@@ -41,20 +43,54 @@ export interface ImagePlan {
   readonly placement: Placement;
 }
 
+const PIECE_BYTES = 1024 * 1024;
+/** More than an inode, its xattrs (262,148 bytes at most) and its tail (less than a block) can have. */
+const MAX_INODE_BYTES = 320 * 1024;
+
+/** The piece being written; places in it count from its start. */
 interface Output {
   readonly bytes: Buffer;
   readonly view: DataView;
 }
 
-/** Writes the bytes of a planned image. */
-export function emitImage(plan: ImagePlan): Uint8Array {
-  const bytes = Buffer.alloc(plan.placement.end);
+/** The bytes of a planned image in pieces, each valid until the next one is asked for. */
+export function* emitImage(plan: ImagePlan): Generator<Uint8Array, void, undefined> {
+  const { order, placement, shapes, xattrs } = plan;
+  const bytes = Buffer.alloc(PIECE_BYTES);
   const out = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
+  /** Where in the image the piece starts. */
+  let start = 0;
+  // Everything is written in ascending order, so what stands before the place of the next thing is complete.
+  const hand = function* (at: number): Generator<Uint8Array, void, undefined> {
+    while (start < at) {
+      const piece = bytes.subarray(0, Math.min(at - start, bytes.length));
+      yield piece;
+      start += piece.length;
+      bytes.fill(0, 0, piece.length);
+    }
+  };
   emitSuperblock(out, plan);
-  for (let ino = 0; ino < plan.order.length; ino++) emitInode(out, plan, plan.order[ino] as number, ino);
-  let at = plan.placement.inodesEnd;
-  for (const xattr of plan.xattrs.shared) at = emitXattr(out, at, xattr);
-  return bytes;
+  for (let ino = 0; ino < order.length; ino++) {
+    const id = order[ino] as number;
+    const at = placement.inodes[id] as number;
+    if (at + MAX_INODE_BYTES > start + bytes.length) yield* hand(at);
+    emitInode(out, plan, id, ino, at - start);
+  }
+  let at = placement.inodesEnd;
+  for (const xattr of xattrs.shared) {
+    if (at + xattr.bytes > start + bytes.length) yield* hand(at);
+    emitXattr(out, at - start, xattr);
+    at += xattr.bytes;
+  }
+  for (const id of order) {
+    const first = placement.firstBlocks[id] as number;
+    for (let block = 0; block < (shapes.blocks[id] as number); block++) {
+      const blockAt = (first + block) * BLOCK_BYTES;
+      if (blockAt + BLOCK_BYTES > start + bytes.length) yield* hand(blockAt);
+      emitBlock(out, plan, id, block, blockAt - start);
+    }
+  }
+  yield* hand(placement.end);
 }
 
 function emitSuperblock({ view }: Output, { version, order, xattrs, shapes, placement }: ImagePlan): void {
@@ -74,12 +110,12 @@ function emitSuperblock({ view }: Output, { version, order, xattrs, shapes, plac
   view.setUint32(SUPERBLOCK.xattrBlock, Math.floor(placement.inodesEnd / BLOCK_BYTES), true);
 }
 
-function emitInode(out: Output, plan: ImagePlan, id: number, index: number): void {
+/** @param at in the piece */
+function emitInode(out: Output, plan: ImagePlan, id: number, index: number, at: number): void {
   const { view } = out;
   const { table, xattrs, shapes, placement, version } = plan;
   const node = table.nodes[id] as TreeNode;
   const { stat } = node;
-  const at = placement.inodes[id] as number;
   const headerBytes = shapes.headerBytes[id] as number;
   const areaBytes = xattrs.areaBytes[id] as number;
   const isExtended = headerBytes === EXTENDED.bytes;
@@ -87,7 +123,7 @@ function emitInode(out: Output, plan: ImagePlan, id: number, index: number): voi
   view.setUint16(at + INODE.xattrCount, areaBytes === 0 ? 0 : 1 + (areaBytes - XATTR_HEADER_BYTES) / 4, true);
   view.setUint16(at + INODE.mode, (TYPE_MODES[shapes.types[id] as number] as number) + stat.mode, true);
   view.setUint32(at + INODE.info, infoOf(shapes, placement, id), true);
-  view.setUint32(at + INODE.ino, version === 2 ? at / SLOT_BYTES : index, true);
+  view.setUint32(at + INODE.ino, version === 2 ? (placement.inodes[id] as number) / SLOT_BYTES : index, true);
   if (isExtended) {
     emitSize(view, at + INODE.size, node, shapes.sizes[id] as number);
     view.setUint32(at + EXTENDED.uid, stat.uid, true);
@@ -101,8 +137,8 @@ function emitInode(out: Output, plan: ImagePlan, id: number, index: number): voi
     view.setUint16(at + COMPACT.uid, stat.uid, true);
     view.setUint16(at + COMPACT.gid, stat.gid, true);
   }
-  if (areaBytes > 0) emitXattrs(out, at + headerBytes, xattrs, id);
-  emitData(out, plan, id, at + headerBytes + areaBytes);
+  if (areaBytes > 0) emitXattrs(out, at + headerBytes, xattrs.of(id));
+  emitTail(out, plan, id, at + headerBytes + areaBytes);
 }
 
 function infoOf(shapes: InodeShapes, { firstBlocks }: Placement, id: number): number {
@@ -121,13 +157,11 @@ function emitSize(view: DataView, at: number, node: TreeNode, size: number): voi
   }
 }
 
-function emitXattrs(out: Output, area: number, { list, starts }: XattrLists, id: number): void {
-  const end = starts[id + 1] as number;
+function emitXattrs(out: Output, area: number, xattrs: readonly Xattr[]): void {
   let filter = 0;
   let refs = 0;
   let at = area + XATTR_HEADER_BYTES;
-  for (let i = starts[id] as number; i < end; i++) {
-    const xattr = list[i] as Xattr;
+  for (const xattr of xattrs) {
     filter |= xattr.name.filterBit;
     if (xattr.uses < 2) continue;
     out.view.setUint32(at, xattr.ref, true);
@@ -136,10 +170,7 @@ function emitXattrs(out: Output, area: number, { list, starts }: XattrLists, id:
   }
   out.view.setUint32(area, ~filter >>> 0, true);
   out.view.setUint8(area + 4, refs);
-  for (let i = starts[id] as number; i < end; i++) {
-    const xattr = list[i] as Xattr;
-    if (xattr.uses < 2) at = emitXattr(out, at, xattr);
-  }
+  for (const xattr of xattrs) if (xattr.uses < 2) at = emitXattr(out, at, xattr);
 }
 
 function emitXattr({ bytes, view }: Output, at: number, xattr: Xattr): number {
@@ -166,35 +197,45 @@ function emitXattr({ bytes, view }: Output, at: number, xattr: Xattr): number {
   return at + xattr.bytes;
 }
 
-function emitData(out: Output, plan: ImagePlan, id: number, tailAt: number): void {
-  const { table, shapes, placement } = plan;
-  const node = table.nodes[id] as TreeNode;
-  const blockAt = (placement.firstBlocks[id] as number) * BLOCK_BYTES;
-  const blocks = shapes.blocks[id] as number;
+/** What stands behind an inode: the end of its data, or all of them. */
+function emitTail(out: Output, plan: ImagePlan, id: number, at: number): void {
+  const { table, shapes } = plan;
   const tailBytes = shapes.tailBytes[id] as number;
-  if (isDirectory(node)) emitDirectory(out, plan, id, blockAt, tailAt);
-  else if (shapes.layouts[id] === LAYOUT.chunked) {
-    const start = blocks > 0 ? blockAt : tailAt;
-    const end = start + (blocks > 0 ? BLOCK_BYTES : tailBytes);
-    for (let at = start; at < end; at += 4) out.view.setUint32(at, NO_CHUNK, true);
-  } else if (node.content.kind === "symlink" || node.content.kind === "inline") {
-    const data = node.content.kind === "symlink" ? node.content.target : node.content.bytes;
-    const split = data.length - tailBytes;
-    if (split > 0) out.bytes.set(data.subarray(0, split), blockAt);
-    out.bytes.set(split > 0 ? data.subarray(split) : data, tailAt);
+  if (tailBytes === 0) return;
+  const node = table.nodes[id] as TreeNode;
+  if (isDirectory(node)) {
+    const first = shapes.packings[id]?.blockEnds.at(-1) ?? (table.firstEntry[id] as number);
+    emitEntries(out, plan, first, table.endEntry[id] as number, at);
+  } else if (shapes.layouts[id] === LAYOUT.chunked) {
+    emitNoChunks(out, at, tailBytes);
+  } else {
+    const data = dataOf(node);
+    out.bytes.set(data.subarray(data.length - tailBytes), at);
   }
 }
 
-function emitDirectory(out: Output, plan: ImagePlan, id: number, blockAt: number, tailAt: number): void {
-  const { blockEnds } = plan.shapes.packings[id] as NonNullable<InodeShapes["packings"][number]>;
-  let first = plan.table.firstEntry[id] as number;
-  let at = blockAt;
-  for (const end of blockEnds) {
-    emitEntries(out, plan, first, end, at);
-    first = end;
-    at += BLOCK_BYTES;
+/** A data block of an inode; `block` counts those of the inode. */
+function emitBlock(out: Output, plan: ImagePlan, id: number, block: number, at: number): void {
+  const { table, shapes } = plan;
+  const node = table.nodes[id] as TreeNode;
+  if (isDirectory(node)) {
+    const { blockEnds } = shapes.packings[id] as Packing;
+    const first = block === 0 ? (table.firstEntry[id] as number) : (blockEnds[block - 1] as number);
+    emitEntries(out, plan, first, blockEnds[block] as number, at);
+  } else if (shapes.layouts[id] === LAYOUT.chunked) {
+    emitNoChunks(out, at, BLOCK_BYTES);
+  } else {
+    out.bytes.set(dataOf(node).subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES), at);
   }
-  emitEntries(out, plan, first, plan.table.endEntry[id] as number, tailAt);
+}
+
+function emitNoChunks({ view }: Output, start: number, length: number): void {
+  for (let at = start; at < start + length; at += 4) view.setUint32(at, NO_CHUNK, true);
+}
+
+function dataOf({ content }: Leaf): Uint8Array {
+  if (content.kind === "symlink") return content.target;
+  return content.kind === "inline" ? content.bytes : NOTHING;
 }
 
 function emitEntries({ bytes, view }: Output, plan: ImagePlan, first: number, end: number, start: number): void {

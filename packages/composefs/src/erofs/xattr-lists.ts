@@ -1,5 +1,6 @@
 import type { HashName } from "@composefs/reflink";
-import { isDirectory, type LeafContent, type Stat, type TreeNode } from "../tree/node.ts";
+import type { ObjectId } from "../fsverity/object-id.ts";
+import { isDirectory, type Leaf, type LeafContent, type Stat, type TreeNode } from "../tree/node.ts";
 import { XATTR_HEADER_BYTES, XATTR_INDEX } from "./format.ts";
 import { type InodeTable, unrepresentable } from "./inode-table.ts";
 import { OVERLAY, PARENT_MARKS, PARENT_MARKS_V1, WHITEOUT_MARKS, type WhiteoutEscapes } from "./overlay.ts";
@@ -7,10 +8,8 @@ import { compareByIndex, compareByName, createXattrPool, type Xattr, type XattrP
 
 /** The xattrs of all inodes. */
 export interface XattrLists {
-  /** Lists of all ids one after the other, in the order in which they are written. */
-  readonly list: readonly Xattr[];
-  /** Where the list of an id starts; it ends where the next one starts. */
-  readonly starts: Uint32Array;
+  /** The xattrs of an id in the order in which they are written. */
+  of(id: number): readonly Xattr[];
   /** By id: bytes of the xattr area. */
   readonly areaBytes: Uint32Array;
   /** The shared xattrs in the order of their table. */
@@ -37,13 +36,19 @@ export function listXattrs(
   escapes: WhiteoutEscapes | undefined,
 ): XattrLists {
   const pool = createXattrPool(version, hash);
+  const repeated = repeatedObjects(table);
   const list: Xattr[] = [];
   const count = table.nodes.length;
   const starts = new Uint32Array(count + 1);
+  const areaBytes = new Uint32Array(count);
   for (let id = 0; id < count; id++) {
     const start = list.length;
     starts[id] = start;
     const node = table.nodes[id] as TreeNode;
+    if (isPlainObject(node) && !repeated.has(node.content.id)) {
+      areaBytes[id] = measureArea(table, id, pool.onceOfObject(node.content.id));
+      continue;
+    }
     try {
       if (!isDirectory(node)) addContent(list, node.content, pool);
       addStat(list, node.stat, pool);
@@ -64,8 +69,33 @@ export function listXattrs(
   }
   starts[count] = list.length;
   const shared = pool.shared().sort(version === 2 ? compareByIndex : (a, b) => compareByName(b, a));
-  const areaBytes = measureAreas(table, list, starts);
-  return { list, starts, areaBytes, shared, hasAcl: list.some(isAcl) };
+  const of = (id: number): readonly Xattr[] => {
+    const start = starts[id] as number;
+    const end = starts[id + 1] as number;
+    const node = table.nodes[id] as TreeNode;
+    return start === end && isPlainObject(node) ? pool.onceOfObject(node.content.id) : list.slice(start, end);
+  };
+  // How often an xattr stands is known only now.
+  for (let id = 0; id < count; id++) if (areaBytes[id] === 0) areaBytes[id] = measureArea(table, id, of(id));
+  return { of, areaBytes, shared, hasAcl: list.some(isAcl) };
+}
+
+/** A file that is an object and has no xattrs but those that say so: most inodes of an image. */
+function isPlainObject(node: TreeNode): node is Leaf & { readonly content: { readonly kind: "external" } } {
+  return !isDirectory(node) && node.content.kind === "external" && node.stat.xattrs.size === 0;
+}
+
+/** The objects that several inodes have. */
+function repeatedObjects({ nodes }: InodeTable): ReadonlySet<ObjectId> {
+  const met = new Set<ObjectId>();
+  const repeated = new Set<ObjectId>();
+  for (const node of nodes) {
+    if (isDirectory(node) || !("id" in node.content)) continue;
+    const { id } = node.content;
+    if (met.has(id)) repeated.add(id);
+    else met.add(id);
+  }
+  return repeated;
 }
 
 function addContent(list: Xattr[], content: LeafContent, pool: XattrPool): void {
@@ -109,30 +139,23 @@ function sortTail(list: Xattr[], start: number): void {
   }
 }
 
-function measureAreas(table: InodeTable, list: readonly Xattr[], starts: Uint32Array): Uint32Array {
-  const count = starts.length - 1;
-  const areaBytes = new Uint32Array(count);
-  for (let id = 0; id < count; id++) {
-    const start = starts[id] as number;
-    const end = starts[id + 1] as number;
-    if (start === end) continue;
-    let bytes = XATTR_HEADER_BYTES;
-    let refs = 0;
-    for (let at = start; at < end; at++) {
-      const xattr = list[at] as Xattr;
-      if (xattr.uses > 1) refs++;
-      else bytes += xattr.bytes;
-    }
-    bytes += refs * 4;
-    if (refs > MAX_SHARED_REFS) {
-      throw unrepresentable(table, id, `${refs} xattrs are shared with others, at most ${MAX_SHARED_REFS}`);
-    }
-    if (bytes > MAX_AREA_BYTES) {
-      throw unrepresentable(table, id, `its xattrs take ${bytes} bytes, at most ${MAX_AREA_BYTES}`);
-    }
-    areaBytes[id] = bytes;
+/** Bytes of the xattr area of an inode. */
+function measureArea(table: InodeTable, id: number, xattrs: readonly Xattr[]): number {
+  if (xattrs.length === 0) return 0;
+  let bytes = XATTR_HEADER_BYTES;
+  let refs = 0;
+  for (const xattr of xattrs) {
+    if (xattr.uses > 1) refs++;
+    else bytes += xattr.bytes;
   }
-  return areaBytes;
+  bytes += refs * 4;
+  if (refs > MAX_SHARED_REFS) {
+    throw unrepresentable(table, id, `${refs} xattrs are shared with others, at most ${MAX_SHARED_REFS}`);
+  }
+  if (bytes > MAX_AREA_BYTES) {
+    throw unrepresentable(table, id, `its xattrs take ${bytes} bytes, at most ${MAX_AREA_BYTES}`);
+  }
+  return bytes;
 }
 
 function isAcl({ name }: Xattr): boolean {

@@ -58,6 +58,11 @@ export interface XattrPool {
   mark(full: string, value: string): Xattr;
   /** `trusted.overlay.metacopy` and `.redirect` of an object. @throws ComposefsError `DIGEST_INVALID` */
   ofObject(id: ObjectId): ObjectXattrs;
+  /**
+   * The same in the order of their names, of an object that only one inode has. They are not kept: there are as many as
+   * files. @throws ComposefsError `DIGEST_INVALID`
+   */
+  onceOfObject(id: ObjectId): readonly [metacopy: Xattr, redirect: Xattr];
   /** All xattrs that stand more than once, in no order. */
   shared(): Xattr[];
 }
@@ -86,6 +91,13 @@ export function createXattrPool(version: 0 | 1 | 2, hash: HashName): XattrPool {
   const redirectName = named(OVERLAY.redirect);
   const metacopyBytes = metacopyHeader(hash).length + DIGEST_BYTES[hash];
   const objects = new Map<ObjectId, ObjectXattrs>();
+  const createObject = (id: ObjectId): ObjectXattrs => {
+    if (id.length !== idLength(hash)) parseObjectId(id, hash); // throws; the brand says it is hexadecimal
+    return {
+      metacopy: createXattr(metacopyName, "metacopy", id, metacopyBytes),
+      redirect: createXattr(redirectName, "redirect", id, id.length + 2),
+    };
+  };
   return {
     ofTree(treeName, value) {
       let name = treeNames.get(treeName);
@@ -104,14 +116,14 @@ export function createXattrPool(version: 0 | 1 | 2, hash: HashName): XattrPool {
     ofObject(id) {
       let xattrs = objects.get(id);
       if (xattrs === undefined) {
-        if (id.length !== idLength(hash)) parseObjectId(id, hash); // throws; the brand says it is hexadecimal
-        xattrs = {
-          metacopy: createXattr(metacopyName, "metacopy", id, metacopyBytes),
-          redirect: createXattr(redirectName, "redirect", id, id.length + 2),
-        };
+        xattrs = createObject(id);
         objects.set(id, xattrs);
       }
       return xattrs;
+    },
+    onceOfObject(id) {
+      const { metacopy, redirect } = createObject(id);
+      return [metacopy, redirect];
     },
     shared() {
       const shared: Xattr[] = [];

@@ -5,6 +5,7 @@ import {
   KernelError,
   measureVerity,
   ObjectStore,
+  type ObjectWriter,
   objectSizes,
   openat2,
   RESOLVE,
@@ -90,6 +91,19 @@ export class Objects {
     // The store looks at the size alone, or where fs-verity is required at what the kernel measures.
     const found = outcome && "method" in outcome && outcome.method === "already-present";
     if (found && !this.#options.verity) await mendObject(this.directory(), id, bytes);
+    return id;
+  }
+
+  /**
+   * As {@link Objects.put}, of content that is made piece by piece.
+   *
+   * @param content gives the pieces, each time from the start; one need not be valid longer than until the next
+   */
+  async putPieces(content: () => Iterable<Uint8Array>, subject: string): Promise<ObjectId> {
+    const { id, isNew } = await this.#writePieces(content(), subject);
+    if (isNew || this.#options.verity) return id;
+    const whole = Buffer.concat(Array.from(content(), (piece) => Buffer.from(piece)));
+    await mendObject(this.directory(), id, whole);
     return id;
   }
 
@@ -223,6 +237,25 @@ export class Objects {
   close(): void {
     if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
+  }
+
+  async #writePieces(
+    pieces: Iterable<Uint8Array>,
+    subject: string,
+  ): Promise<{ readonly id: ObjectId; readonly isNew: boolean }> {
+    this.#store ??= this.store();
+    let writer: ObjectWriter | null = null;
+    try {
+      writer = this.#store.createWriter();
+      for (const piece of pieces) await writer.write([piece]);
+      const outcome = await writer.finish();
+      return { id: storedId(outcome, subject), isNew: !("method" in outcome && outcome.method === "already-present") };
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      throw new KernelError(-error.errno, error.syscall, subject);
+    } finally {
+      writer?.abort();
+    }
   }
 
   #directoryOrNull(): number | null {

@@ -1,6 +1,13 @@
 import { SCAN_KINDS, type ScannedTree } from "@composefs/reflink";
 import type { ObjectId } from "../fsverity/object-id.ts";
-import type { ByteString, Directory, LeafContent, Stat, TreeNode } from "../tree/node.ts";
+import {
+  type ByteString,
+  type Directory,
+  type LeafContent,
+  NO_XATTRS,
+  type Stat,
+  type TreeNode,
+} from "../tree/node.ts";
 
 type Pair = readonly [name: ByteString, value: Uint8Array];
 
@@ -25,11 +32,10 @@ function readNodes(scanned: ScannedTree): TreeNode[] {
   let contentAt = 0;
   let xattrAt = 0;
   for (let i = 0; i < kinds.length; i++) {
-    const stat = readStat(scanned, i);
-    for (const end = xattrAt + (xattrCounts[i] as number); xattrAt < end; xattrAt++) {
-      const pair = pairs[xattrs[xattrAt] as number] as Pair;
-      stat.xattrs.set(pair[0], pair[1]);
-    }
+    const xattrEnd = xattrAt + (xattrCounts[i] as number);
+    const own = (): Pair[] => Array.from(xattrs.subarray(xattrAt, xattrEnd), (pair) => pairs[pair] as Pair);
+    const stat = readStat(scanned, i, xattrEnd === xattrAt ? NO_XATTRS : new Map(own()));
+    xattrAt = xattrEnd;
     const contentEnd = contentAt + (contentLengths[i] as number);
     const kind = SCAN_KINDS[kinds[i] as number];
     if (kind === "directory") nodes[i] = { stat, entries: new Map() };
@@ -39,14 +45,14 @@ function readNodes(scanned: ScannedTree): TreeNode[] {
   return nodes;
 }
 
-function readStat(scanned: ScannedTree, i: number): Stat {
+function readStat(scanned: ScannedTree, i: number, xattrs: Stat["xattrs"]): Stat {
   return {
     mode: scanned.modes[i] as number,
     uid: scanned.uids[i] as number,
     gid: scanned.gids[i] as number,
     mtimeSeconds: scanned.mtimeSeconds[i] as bigint,
     mtimeNanoseconds: scanned.mtimeNanoseconds[i] as number,
-    xattrs: new Map(),
+    xattrs,
   };
 }
 

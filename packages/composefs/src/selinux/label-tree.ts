@@ -54,7 +54,7 @@ function labelTree(root: Directory, labeller: Labeller, substitutions: Policy["s
       labelled.set(node, label);
       setLabel(node, label);
     } else if (!sameLabel(first, label)) {
-      const own = { content: node.content, stat: { ...node.stat, xattrs: new Map(node.stat.xattrs) } };
+      const own = { content: node.content, stat: { ...node.stat } };
       setLabel(own, label);
       top.directory.entries.set(name, own);
     }
@@ -62,8 +62,11 @@ function labelTree(root: Directory, labeller: Labeller, substitutions: Policy["s
 }
 
 function setLabel({ stat }: TreeNode, label: Uint8Array | null): void {
-  if (label === null) stat.xattrs.delete(LABEL);
-  else stat.xattrs.set(LABEL, label);
+  if (label === null && !stat.xattrs.has(LABEL)) return;
+  const xattrs = new Map(stat.xattrs);
+  if (label === null) xattrs.delete(LABEL);
+  else xattrs.set(LABEL, label);
+  stat.xattrs = xattrs;
 }
 
 function sameLabel(a: Uint8Array | null, b: Uint8Array | null): boolean {

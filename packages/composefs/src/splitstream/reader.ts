@@ -32,8 +32,8 @@ export interface Splitstream {
   readonly objectDigests: Buffer;
   /** Splitstreams and images referred to by name. */
   readonly namedRefs: ReadonlyMap<string, ObjectId>;
-  /** The data in order; a long inline run may come in several pieces. @throws ComposefsError `STREAM_CORRUPT` */
-  parts(): Generator<SplitstreamPart>;
+  /** The data in order; a long inline run may come in several pieces, which live so long. @throws ComposefsError `STREAM_CORRUPT` */
+  parts(life?: PieceLife): Generator<SplitstreamPart>;
   /** What the data is made of, which is found out faster than the parts themselves are. @throws as parts */
   countParts(): PartCounts;
 }
@@ -114,7 +114,7 @@ export function parseSplitstream(file: Uint8Array, hash: HashName, name: string)
     },
     objectDigests,
     namedRefs: parseNames(collect(names, corrupt), streamRefs, corrupt),
-    parts: () => readChunks(inflate(stream, "data", corrupt), knownIds(), corrupt),
+    parts: (life) => readChunks(inflate(stream, "data", corrupt, life), knownIds(), corrupt),
     countParts: () =>
       countParts(inflate(stream, "data", corrupt, "passing"), objectDigests.length / DIGEST_BYTES[hash], corrupt),
   };

@@ -140,7 +140,8 @@ export class SplitstreamWriter {
     if (this.#runBytes === 0) return;
     this.#prefix.writeBigInt64LE(BigInt(-this.#runBytes));
     this.#chunks.write(this.#prefix);
-    for (const piece of this.#spilled === null ? [] : unzstd(this.#spilled.finish())) this.#chunks.write(piece);
+    for (const piece of this.#spilled === null ? [] : unzstd(this.#spilled.finish(), "passing"))
+      this.#chunks.write(piece);
     for (const piece of this.#run) this.#chunks.write(piece);
     this.#run = [];
     this.#runBytes = 0;

@@ -40,8 +40,7 @@ export function splitHardLinks(root: Directory): void {
         seen.add(node);
         continue;
       }
-      const stat = { ...node.stat, xattrs: new Map(node.stat.xattrs) };
-      directory.entries.set(name, { stat, content: node.content });
+      directory.entries.set(name, { stat: { ...node.stat }, content: node.content });
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { ByteString, Directory } from "./node.ts";
+import { type ByteString, type Directory, NO_XATTRS } from "./node.ts";
 import { walkTree } from "./walk.ts";
 
 /**
@@ -18,9 +18,10 @@ export function filterXattrs(root: Directory, mode: XattrMode): void {
 /** Removes the xattrs of every node whose names `keep` does not take. */
 export function keepXattrs(root: Directory, keep: (name: ByteString) => boolean): void {
   for (const { node } of walkTree(root)) {
-    for (const name of node.stat.xattrs.keys()) {
-      if (!keep(name)) node.stat.xattrs.delete(name);
-    }
+    const { stat } = node;
+    if (stat.xattrs.size === 0) continue;
+    const kept = [...stat.xattrs].filter(([name]) => keep(name));
+    if (kept.length < stat.xattrs.size) stat.xattrs = kept.length === 0 ? NO_XATTRS : new Map(kept);
   }
 }
 

@@ -26,8 +26,8 @@ export interface Stat {
   mtimeSeconds: bigint;
   /** 0 to 999,999,999. */
   mtimeNanoseconds: number;
-  /** Name to value; order does not matter. */
-  xattrs: Map<ByteString, Uint8Array>;
+  /** Name to value; order does not matter. Many inodes may share one map: put another in its place to change it. */
+  xattrs: ReadonlyMap<ByteString, Uint8Array>;
 }
 
 /** What a leaf is. Sizes are in bytes and use all 64 bits. */
@@ -75,9 +75,12 @@ export function sortedEntries(directory: Directory): [ByteString, TreeNode][] {
   return [...directory.entries].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
+/** No xattrs; one for all, since nearly every inode has none and an empty map takes some 200 bytes. */
+export const NO_XATTRS: Stat["xattrs"] = new Map();
+
 /** A new Stat: mode, owners and times 0 unless given. */
 export function createStat(fields: Partial<Stat> = {}): Stat {
-  return { mode: 0, uid: 0, gid: 0, mtimeSeconds: 0n, mtimeNanoseconds: 0, xattrs: new Map(), ...fields };
+  return { mode: 0, uid: 0, gid: 0, mtimeSeconds: 0n, mtimeNanoseconds: 0, xattrs: NO_XATTRS, ...fields };
 }
 
 /** A new empty directory. */

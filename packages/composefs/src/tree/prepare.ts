@@ -28,7 +28,7 @@ export function prepareTree(root: Directory, options: PrepareTreeOptions = {}): 
  */
 export function copyUsrToRoot(root: Directory): void {
   const { stat } = topDirectory(root, "usr");
-  root.stat = { ...stat, xattrs: new Map(stat.xattrs) };
+  root.stat = { ...stat };
 }
 
 /**

@@ -1,4 +1,6 @@
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { parseDumpfileBytes } from "../../src/dumpfile/parse.ts";
 import { buildImage, imageId } from "../../src/erofs/build-image.ts";
 import { imageObjects } from "../../src/erofs/image-objects.ts";
 import { parseImage } from "../../src/erofs/parse-image.ts";
@@ -17,6 +19,27 @@ test.each([
 ] as const)("an empty root in V%i", (version, id) => {
   expect(imageId(buildImage(directory(), { version, hash }), hash)).toBe(id);
 });
+
+// Ids: `mkcomposefs --from-file --min-version N --max-version N --print-digest` of composefs-rs 0.9.4 for the same text.
+test.each([
+  [0, "274f2c95c2ee942f2e580c290d65ccfe6824c5b35046896cb117247702af2059"],
+  [1, "4ac671febeaecf9306fbc62bf3a5909f7ecd8bf792b78bdf0ce2017fe2ac1653"],
+] as const)(
+  "an image of many pieces in V%i: inodes, shared xattrs and blocks have more than one each",
+  (version, id) => {
+    const lines = ["/ 0 40755 3 0 0 0 1.0 - - -", "/d 0 40755 2 0 0 0 1.0 - - -"];
+    for (let i = 1000; i < 7000; i++) {
+      const object = createHash("sha256").update(`${i}`).digest("hex");
+      const path = `/d/${"object-".repeat(28)}${i}`;
+      lines.push(`${path} ${5000 + i} 100644 1 0 0 0 ${i}.0 ${object.slice(0, 2)}/${object.slice(2)} - ${object}`);
+    }
+    for (let i = 1000; i < 1080; i++) {
+      lines.push(`/xattr-${i} 4 100644 1 0 0 0 1.0 - ${i} - user.x=${`${i >> 1}`.repeat(8000)}`);
+    }
+    const image = buildImage(parseDumpfileBytes(Buffer.from(`${lines.join("\n")}\n`), { hash }), { version, hash });
+    expect(imageId(image, hash)).toBe(id);
+  },
+);
 
 test("the order of children and xattrs does not matter, and the tree stays as it was", () => {
   const names = ["b", "a", "é", "!"];

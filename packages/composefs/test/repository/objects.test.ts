@@ -43,6 +43,33 @@ test("put, has, size, read, missing", async () => {
   expect(await codeOf(() => repository.objects.size(absent))).toBe("OBJECT_NOT_FOUND");
 });
 
+test("content in pieces is stored as the whole would be, also over what is damaged", async () => {
+  const whole = Buffer.concat([large(1), large(2), Buffer.from("end")]);
+  const reused = Buffer.alloc(300_000);
+  const pieces = function* (): Generator<Uint8Array> {
+    for (let at = 0; at < whole.length; at += reused.length) {
+      yield reused.subarray(0, whole.copy(reused, 0, at));
+      reused.fill(0);
+    }
+  };
+  const before = openDescriptors();
+  const id = await repository.objects.putPieces(pieces, "content");
+  expect(id).toBe(Buffer.from(verityDigest(whole, "sha256")).toString("hex"));
+  expect(Buffer.compare(readFileSync(fileOf(id)), whole)).toBe(0);
+  const changed = Buffer.from(whole);
+  changed[0] = 0xff;
+  writeFileSync(fileOf(id), changed);
+  expect(await repository.objects.putPieces(pieces, "content")).toBe(id);
+  expect(Buffer.compare(readFileSync(fileOf(id)), whole)).toBe(0);
+  const failing = function* (): Generator<Uint8Array> {
+    yield whole;
+    throw new Error("no more");
+  };
+  await expect(repository.objects.putPieces(failing, "content")).rejects.toThrow("no more");
+  expect(readdirSync(join(repository.path, "objects"))).toEqual([id.slice(0, 2)]);
+  expect(openDescriptors()).toBe(before + 1); // objects/ itself
+});
+
 test("modes are those of files and directories, whatever the umask lets through", async () => {
   const umask = process.umask(0);
   try {
