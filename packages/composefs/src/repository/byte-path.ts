@@ -65,7 +65,7 @@ export function linkText(repositoryFd: number, path: BytePath): BytePath | null 
   try {
     return readlinkSync(onDisk(repositoryFd, path), { encoding: "latin1" });
   } catch (error) {
-    if (hasCode(error, "ENOENT", "EINVAL", "ENOTDIR")) return null;
+    if (hasCode(error, "ENOENT", "EINVAL", "ENOTDIR", "ELOOP")) return null;
     throw atPath(error, shownPath(path));
   }
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { findingText } from "../../src/repository/finding.ts";
@@ -414,4 +414,16 @@ test("a run that is stopped half-way leaves no name without its objects", async 
   expect(left).toBeLessThan(402);
   expect((await checkRepository(repo.context)).findings.map((found) => findingText(found))).toEqual([]);
   expect((await repo.gc()).objectsRemoved).toBe(left - 11);
+});
+
+test("a loop in place of a directory of objects is told of, and no name into it goes", async () => {
+  const repo = new ScratchRepository();
+  const stream = repo.putStream("layer", []);
+  repo.ref("streams", "app", "layer");
+  const directory = join("objects", stream.slice(0, 2));
+  rmSync(join(repo.path, directory), { recursive: true });
+  symlinkSync(stream.slice(0, 2), join(repo.path, directory));
+  const result = await repo.gc();
+  expect(kinds(result)).toContain(`unexpected-file-type ${directory}`);
+  expect(result.pruned).toEqual([]);
 });

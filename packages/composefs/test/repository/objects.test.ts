@@ -38,6 +38,8 @@ test("put, has, size, read, missing", async () => {
     expect(Buffer.compare(await repository.objects.read(id), content)).toBe(0);
     expect(await repository.objects.missing([absent, id, absent])).toEqual([absent]);
     expect(await repository.objects.sizes([absent, id])).toEqual(new Map([[id, content.length]]));
+    const digests = Buffer.from(absent + id + id, "hex");
+    expect([...(await repository.objects.sizesOf(digests))]).toEqual([-1, content.length, content.length]);
   }
   expect(await codeOf(() => repository.objects.read(absent))).toBe("OBJECT_NOT_FOUND");
   expect(await codeOf(() => repository.objects.size(absent))).toBe("OBJECT_NOT_FOUND");
@@ -122,6 +124,24 @@ test("readMany keeps the order and no descriptor, used up or not", async () => {
   rmSync(fileOf(ids[2] as ObjectId));
   expect(await codeOf(() => repository.objects.readMany(ids))).toBe("OBJECT_NOT_FOUND");
   expect(openDescriptors()).toBe(before);
+});
+
+test("the head of an object whose whole content is checked", async () => {
+  const [small, big] = [await put(Buffer.from("x")), await put(large(2))];
+  const open = openDescriptors();
+  expect(await repository.objects.readHead(small)).toEqual(Buffer.from("x"));
+  expect(Buffer.compare(await repository.objects.readHead(big), large(2).subarray(0, -1))).toBe(0);
+  const changed = large(2);
+  changed[changed.length - 1] = 3;
+  writeFileSync(fileOf(big), changed);
+  expect(await codeOf(() => repository.objects.readHead(big))).toBe("OBJECT_CORRUPT");
+  expect(await codeOf(() => repository.objects.readHead("0".repeat(64) as ObjectId))).toBe("OBJECT_NOT_FOUND");
+  expect(openDescriptors()).toEqual(open);
+});
+
+test("sizes where there are no objects at all", async () => {
+  rmSync(join(repository.path, "objects"), { recursive: true, force: true });
+  expect([...(await repository.objects.sizesOf(Buffer.alloc(64)))]).toEqual([-1, -1]);
 });
 
 test("a store of one's own, and probing leave no traces", async () => {
