@@ -37,6 +37,7 @@ export function listXattrs(
 ): XattrLists {
   const pool = createXattrPool(version, hash);
   const repeated = repeatedObjects(table);
+  /** The lists of ids one after the other; empty where the xattrs are made anew. */
   const list: Xattr[] = [];
   const count = table.nodes.length;
   const starts = new Uint32Array(count + 1);
@@ -46,7 +47,7 @@ export function listXattrs(
     starts[id] = start;
     const node = table.nodes[id] as TreeNode;
     if (isPlainObject(node) && !repeated.has(node.content.id)) {
-      areaBytes[id] = measureArea(table, id, pool.onceOfObject(node.content.id));
+      areaBytes[id] = XATTR_HEADER_BYTES + pool.measureObject(node.content.id);
       continue;
     }
     try {

@@ -63,6 +63,8 @@ export interface XattrPool {
    * files. @throws ComposefsError `DIGEST_INVALID`
    */
   onceOfObject(id: ObjectId): readonly [metacopy: Xattr, redirect: Xattr];
+  /** Length of those two entries. @throws ComposefsError `DIGEST_INVALID` */
+  measureObject(id: ObjectId): number;
   /** All xattrs that stand more than once, in no order. */
   shared(): Xattr[];
 }
@@ -91,8 +93,11 @@ export function createXattrPool(version: 0 | 1 | 2, hash: HashName): XattrPool {
   const redirectName = named(OVERLAY.redirect);
   const metacopyBytes = metacopyHeader(hash).length + DIGEST_BYTES[hash];
   const objects = new Map<ObjectId, ObjectXattrs>();
-  const createObject = (id: ObjectId): ObjectXattrs => {
+  const checkObject = (id: ObjectId): void => {
     if (id.length !== idLength(hash)) parseObjectId(id, hash); // throws; the brand says it is hexadecimal
+  };
+  const createObject = (id: ObjectId): ObjectXattrs => {
+    checkObject(id);
     return {
       metacopy: createXattr(metacopyName, "metacopy", id, metacopyBytes),
       redirect: createXattr(redirectName, "redirect", id, id.length + 2),
@@ -125,6 +130,10 @@ export function createXattrPool(version: 0 | 1 | 2, hash: HashName): XattrPool {
       const { metacopy, redirect } = createObject(id);
       return [metacopy, redirect];
     },
+    measureObject(id) {
+      checkObject(id);
+      return entryBytes(metacopyName, metacopyBytes) + entryBytes(redirectName, id.length + 2);
+    },
     shared() {
       const shared: Xattr[] = [];
       for (const name of names.values()) {
@@ -143,8 +152,11 @@ function createXattr(name: XattrName, form: ValueForm, value: string, valueBytes
   if (valueBytes > MAX_VALUE_BYTES) {
     throw new RangeError(`xattr ${name.full} has a value of ${valueBytes} bytes, at most ${MAX_VALUE_BYTES}`);
   }
-  const bytes = roundUp(XATTR_ENTRY_BYTES + name.suffix.length + valueBytes, 4);
-  return { name, form, value, valueBytes, bytes, uses: 0, ref: 0 };
+  return { name, form, value, valueBytes, bytes: entryBytes(name, valueBytes), uses: 0, ref: 0 };
+}
+
+function entryBytes(name: XattrName, valueBytes: number): number {
+  return roundUp(XATTR_ENTRY_BYTES + name.suffix.length + valueBytes, 4);
 }
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
