@@ -35,7 +35,7 @@ Napi::Value lock_flock(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value tmpfile_at(const Napi::CallbackInfo& info) {
-  return number(info, open_tmpfile(int_arg(info, 0), static_cast<mode_t>(integer_arg(info, 1, 0, 07777))));
+  return number(info, open_tmpfile(int_arg(info, 0), ".", static_cast<mode_t>(integer_arg(info, 1, 0, 07777))));
 }
 
 Napi::Value link_at(const Napi::CallbackInfo& info) {

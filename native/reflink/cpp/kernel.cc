@@ -128,9 +128,9 @@ int ofd_lock(int fd, short type) {
 
 void set_tmpfile_available(bool available) { tmpfile_available.store(available, std::memory_order_relaxed); }
 
-int open_tmpfile(int dir, mode_t mode) {
+int open_tmpfile(int dir, const char* path, mode_t mode) {
   if (!tmpfile_available.load(std::memory_order_relaxed)) return -EOPNOTSUPP;
-  return result_of(openat(dir, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode));
+  return result_of(openat(dir, path, O_RDWR | O_TMPFILE | O_CLOEXEC | O_NOFOLLOW, mode));
 }
 
 int reopen_read_only(int fd) {

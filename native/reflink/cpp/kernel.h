@@ -53,7 +53,7 @@ int clone_file(int destination, int source);                    // FICLONE
 int enable_verity(int fd, Algorithm algorithm);                 // FS_IOC_ENABLE_VERITY, 4096-byte blocks
 int measure_verity(int fd, Algorithm algorithm, uint8_t* out);  // FS_IOC_MEASURE_VERITY, checks the algorithm
 int ofd_lock(int fd, short type);                               // F_OFD_SETLK over the whole file
-int open_tmpfile(int dir, mode_t mode);                         // O_TMPFILE
+int open_tmpfile(int dir, const char* path, mode_t mode);       // O_TMPFILE in a directory, symlinks not followed
 int reopen_read_only(int fd);                                   // through /proc/self/fd
 int link_fd(int fd, int dir, const char* path);                 // by /proc/self/fd, gives an unnamed file its name
 int link_inode(int fd, int dir, const char* path);              // AT_EMPTY_PATH, one more name for any file

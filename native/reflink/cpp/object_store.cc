@@ -129,7 +129,7 @@ void ObjectStore::store_hashed(const SourceFile& source, const SourceItem& item,
     return;
   }
   Staging staging;
-  if (const int error = staging.open(settings_.objects_fd); error < 0) return row.fail(Outcome::kFailedStage, error);
+  if (const int error = staging.open(settings_.objects_fd, path.directory); error < 0) return row.fail(Outcome::kFailedStage, error);
   if (clone_into(staging, source.fd, device, row)) {
     if (source.unchanged()) return commit(staging, digest, item.size, Outcome::kReflinked, row);
   } else if (row.failed()) {
@@ -259,7 +259,7 @@ void ObjectStore::store_content(const Span& content, const uint8_t* digest, Row&
     return;
   }
   Staging staging;
-  if (const int error = staging.open(settings_.objects_fd); error < 0) return row.fail(Outcome::kFailedStage, error);
+  if (const int error = staging.open(settings_.objects_fd, path.directory); error < 0) return row.fail(Outcome::kFailedStage, error);
   if (const int error = write(staging, data, length); error < 0) return row.fail(Outcome::kFailedWrite, error);
   commit(staging, digest, length, Outcome::kCopied, row);
 }

@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <utility>
 
 namespace reflink {
@@ -15,6 +17,14 @@ namespace {
 constexpr mode_t kObjectMode = 0644;
 constexpr int kNameTries = 16;
 constexpr unsigned kRenameNoReplace = 1;
+
+// Another one each time.
+std::array<char, 3> any_directory() {
+  static std::atomic<uint8_t> next{0};
+  static const char* kHex = "0123456789abcdef";
+  const uint8_t byte = next.fetch_add(1, std::memory_order_relaxed);
+  return {kHex[byte >> 4], kHex[byte & 15], '\0'};
+}
 
 }  // namespace
 
@@ -27,10 +37,11 @@ std::string temporary_name() {
   return name;
 }
 
-int Staging::open(int objects_fd) {
+int Staging::open(int objects_fd, const char* directory) {
   discard();
   objects_fd_ = objects_fd;
-  int fd = open_tmpfile(objects_fd, kObjectMode);
+  int fd = open_tmpfile(objects_fd, directory ? directory : any_directory().data(), kObjectMode);
+  if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP) fd = open_tmpfile(objects_fd, ".", kObjectMode);
   bool named = fd == -EOPNOTSUPP;
   for (int i = 0; named && i < kNameTries; i++) {
     name_ = temporary_name();

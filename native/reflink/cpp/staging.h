@@ -13,7 +13,9 @@ std::string temporary_name();
 class Staging {
  public:
   ~Staging() { discard(); }
-  int open(int objects_fd);
+  // `directory`, XX, is where it will be named if that is known: there, or else in any one, it is made if it can be. File
+  // systems place a file near its directory, and threads that all use one wait for each other.
+  int open(int objects_fd, const char* directory = nullptr);
   int fd() const { return fd_.get(); }
   int seal();  // swaps the writable descriptor for a read-only one, as fs-verity wants
   int link_as(const char* path);
