@@ -14,11 +14,12 @@ export function storePulls(workspace, image) {
   ).map((contender) => ({ ...contender, env: { CONTAINERS_STORAGE_ROOT: store.root } }));
 }
 
-/** Both cfsctls, each to pull into a repository that was not there before and is not there afterwards. */
+/** Both cfsctls, each to pull into a repository that was not there before and is not there afterwards; it `leaves` that. */
 export function pulls(repo, source) {
   const all = cfsctls((name) => ["--repo", repo, "oci", "pull", ...source(name), "bench"]);
   return all.map((contender) => ({
     ...contender,
+    leaves: repo,
     prepare: () => init(contender.command, repo),
     finish: () => rmSync(repo, { recursive: true }),
   }));

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ociImage } from "./oci-image.mjs";
 import {
@@ -22,10 +22,12 @@ const DISK_BYTES = 32 * 2 ** 30;
 /**
  * An XFS with reflinks and what the scenarios work on, each made when it is first asked for: `image(files)` in a
  * containers-storage, a `tree()`, an OCI `layout(text)`, a `sparseTree(bytes)` of one file, and a fresh path for a
- * repository. With `dir` the file system stays there and serves the next run; without, everything is temporary.
+ * repository. With `dir` the file system stays there and serves the next run; without, everything is temporary. `home` is
+ * a directory outside of that file system, on the machine's own.
  */
 export function openWorkspace(dir) {
   const fs = dir === undefined ? mountLoopFs("xfs", { size: DISK_BYTES }) : mountKept(resolve(dir));
+  const home = dir === undefined ? mkdtempSync("/var/tmp/composefs-bench-") : resolve(dir);
   const store = testStore(join(fs.path, "store"));
   const kept = (name, make) => {
     const path = join(fs.path, name);
@@ -43,7 +45,8 @@ export function openWorkspace(dir) {
     store,
     image: (files) => bigImage(store, files),
     tree: () => kept("tree", (path) => writeBigLayer(path, 0, FILES)),
-    layout: (text) => ociImage(fs.path, text),
+    layout: (text, place = fs.path) => ociImage(place, text),
+    home,
     sparseTree: (bytes) =>
       kept(`sparse-${bytes}`, (path) => {
         mkdirSync(join(path, "usr"));
@@ -56,7 +59,10 @@ export function openWorkspace(dir) {
       rmSync(path, { recursive: true, force: true });
       return path;
     },
-    dispose: () => fs.dispose(),
+    dispose() {
+      fs.dispose();
+      if (dir === undefined) rmSync(home, { recursive: true });
+    },
   };
 }
 

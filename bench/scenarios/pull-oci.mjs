@@ -1,6 +1,8 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { installed, NAME, race } from "../contenders.mjs";
 import { printedConfig, pulls } from "../pull-contenders.mjs";
+import { run as call } from "../test-support.mjs";
 import { FILES } from "../workspace.mjs";
 
 export const name = "pull-oci";
@@ -11,22 +13,43 @@ const CONTENTS = [
 ];
 
 /**
- * Pulls from an OCI layout with gzip layers, beside what other tools do with it: skopeo copies the blobs as they are,
- * umoci unpacks them into a directory.
+ * Pulls from an OCI layout with gzip layers, on the machine's own file system and on the XFS of the other scenarios; on the
+ * first beside what other tools do with it: skopeo copies the blobs as they are, umoci unpacks them into a directory.
  */
 export function run({ rounds, workspace }) {
-  return CONTENTS.map(({ text, title }) => {
-    const layout = workspace.layout(text);
-    return {
-      title: `pull of a layout with gzip layers, ${FILES} files, ${title}`,
-      base: NAME.reference,
-      results: race(
-        [...pulls(workspace.fresh("repo"), () => [`oci:${layout}`]), ...others(layout, workspace.fresh("copy"))],
-        rounds,
-        printedConfig,
-      ),
-      goals: [{ of: NAME.ours, key: "wall", to: NAME.reference, times: 1 / 2 }],
-    };
+  const places = [
+    { path: workspace.home, type: call("findmnt", ["-n", "-o", "FSTYPE", "-T", workspace.home]).trim(), tools: others },
+    { path: workspace.path, type: "XFS on a loop device", tools: () => [] },
+  ];
+  return places.flatMap(({ path, type, tools }) => {
+    // Nothing is removed before the end: ext4 passes over the inodes of files that were removed a moment ago, one by one.
+    const work = mkdtempSync(join(path, "pull-oci-"));
+    const repo = join(work, "repo");
+    const results = CONTENTS.map(({ text, title }) => {
+      const layout = workspace.layout(text, path);
+      const contenders = [...pulls(repo, () => [`oci:${layout}`]), ...tools(layout, join(work, "copy"))];
+      return {
+        title: `pull of a layout with gzip layers, ${FILES} files, ${title}, ${type}`,
+        base: NAME.reference,
+        results: race(contenders.map(putAside(work)), rounds, printedConfig),
+        goals: [{ of: NAME.ours, key: "wall", to: NAME.reference, times: 1 / 2 }],
+      };
+    });
+    rmSync(work, { recursive: true });
+    return results;
+  });
+}
+
+let asideCount = 0;
+
+/** The contender with what it leaves behind renamed, not removed. */
+function putAside(work) {
+  return (contender) => ({
+    ...contender,
+    finish() {
+      asideCount += 1;
+      renameSync(contender.leaves, join(work, `aside-${asideCount}`));
+    },
   });
 }
 
@@ -35,9 +58,5 @@ function others(layout, directory) {
     ...installed("skopeo", ["copy", "--quiet", "--insecure-policy", `oci:${layout}:latest`, `dir:${directory}`]),
     ...installed("umoci", ["unpack", "--image", `${layout}:latest`, directory]),
   ];
-  return list.map((contender) => ({
-    ...contender,
-    prepare: () => mkdirSync(directory),
-    finish: () => rmSync(directory, { recursive: true }),
-  }));
+  return list.map((contender) => ({ ...contender, leaves: directory, prepare: () => mkdirSync(directory) }));
 }
