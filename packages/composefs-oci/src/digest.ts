@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { Digester, type DigestName } from "@composefs/core";
 import { OciError } from "./errors.ts";
 
 /** Digest of exact bytes as OCI writes it: algorithm, colon, lower-case hex. Not an fs-verity digest. */
@@ -52,16 +51,6 @@ export function digestAlgorithm(digest: OciDigest): string {
 /** Hex digits of a digest. */
 export function digestHex(digest: OciDigest): string {
   return digest.slice(digest.indexOf(":") + 1);
-}
-
-/** Starts a digest of long data, by the algorithm of `like`. */
-export function startDigest(like: OciDigest): Digester {
-  return new Digester(digestAlgorithm(like) as DigestName);
-}
-
-/** Ends a digest that {@link startDigest} started for `like`. */
-export async function finishDigest(digester: Digester, like: OciDigest): Promise<OciDigest> {
-  return `${digestAlgorithm(like)}:${await digester.digest()}` as OciDigest;
 }
 
 /** Digest of `bytes` by the algorithm of `like`, sha256 by default. */

@@ -1,7 +1,8 @@
 import { type Repository, storedId } from "@composefs/core";
-import { finishDigest, type OciDigest, startDigest } from "../digest.ts";
+import type { OciDigest } from "../digest.ts";
 import { digestMismatch } from "../digest-mismatch.ts";
 import { countObject, emptyStats } from "../import-stats.ts";
+import { finishDigest, startDigest } from "../long-digest.ts";
 import { CONTENT_TYPE } from "../streams.ts";
 import { storing } from "./layer-errors.ts";
 import type { StoredLayer } from "./store-layer.ts";

@@ -1,7 +1,8 @@
 import type { ObjectId, Repository } from "@composefs/core";
 import { TarParser } from "@composefs/tar-header";
-import { finishDigest, type OciDigest, startDigest } from "../digest.ts";
+import type { OciDigest } from "../digest.ts";
 import { emptyStats, type ImportStats } from "../import-stats.ts";
+import { finishDigest, startDigest } from "../long-digest.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import { findLayer } from "./find-layer.ts";
 import { inLayer } from "./layer-errors.ts";

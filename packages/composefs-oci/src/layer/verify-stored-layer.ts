@@ -1,6 +1,7 @@
 import { parseSplitstream, type Repository } from "@composefs/core";
-import { finishDigest, type OciDigest, parseDigest, startDigest } from "../digest.ts";
+import { type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
+import { finishDigest, startDigest } from "../long-digest.ts";
 
 /**
  * Reads the tar that a splitstream file describes out of the repository's own objects and checks it against its diff_id.

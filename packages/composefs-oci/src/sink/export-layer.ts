@@ -1,9 +1,10 @@
 import type { ObjectId, Repository } from "@composefs/core";
 import { type CompressionKind, compress } from "../compression/compress.ts";
-import { finishDigest, type OciDigest, startDigest } from "../digest.ts";
+import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import { checkDiffId } from "../layer/verify-stored-layer.ts";
+import { finishDigest, startDigest } from "../long-digest.ts";
 import { layerCompression } from "../media-types.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import type { BlobSink, StoredBlob } from "./blob-sink.ts";

@@ -1,5 +1,6 @@
-import { finishDigest, type OciDigest, startDigest } from "../digest.ts";
+import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
+import { finishDigest, startDigest } from "../long-digest.ts";
 import type { BlobFacts } from "./blob-sink.ts";
 
 /** Algorithm of blobs whose digest is not known beforehand. */

@@ -1,7 +1,7 @@
-import { finishDigest, startDigest } from "../digest.ts";
 import { digestMismatch } from "../digest-mismatch.ts";
 import { OciError } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
+import { finishDigest, startDigest } from "../long-digest.ts";
 
 /** A blob while it is read: its size and digest are checked on the way. {@link VerifiedBlob.close} it in any case. */
 export class VerifiedBlob {

@@ -32,7 +32,12 @@ export interface Splitstream {
   readonly objectDigests: Buffer;
   /** Splitstreams and images referred to by name. */
   readonly namedRefs: ReadonlyMap<string, ObjectId>;
-  /** The data in order; a long inline run may come in several pieces, which live so long. @throws ComposefsError `STREAM_CORRUPT` */
+  /**
+   * The data in order; a long inline run may come in several pieces.
+   *
+   * @param life of inline pieces; lasting by default
+   * @throws ComposefsError `STREAM_CORRUPT`
+   */
   parts(life?: PieceLife): Generator<SplitstreamPart>;
   /** What the data is made of, which is found out faster than the parts themselves are. @throws as parts */
   countParts(): PartCounts;
