@@ -21,7 +21,7 @@ void Pool::set_threads(size_t count) {
 }
 
 void Pool::submit(Batch* batch) {
-  std::lock_guard<std::mutex> hold(mutex_);
+  std::unique_lock<std::mutex> hold(mutex_);
   // Threads beyond wanted_ sleep; they are not taken down, so a raised number finds them again.
   while (started_ < wanted_) {
     try {
@@ -38,7 +38,14 @@ void Pool::submit(Batch* batch) {
   } else {
     queue_.push_back(batch);
   }
-  wake_.notify_all();
+  // A thread that may not work would sleep on, and the one woken be lost.
+  const bool one = batch->count_ == 1 && started_ == wanted_;
+  hold.unlock();
+  if (one) {
+    wake_.notify_one();
+  } else {
+    wake_.notify_all();
+  }
 }
 
 void Pool::work(size_t index) {

@@ -1,28 +1,46 @@
 // Has the kernel write to disk while files are still being stored, so that the syncfs(2) at the end finds little to do.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <system_error>
+#include <thread>
+
+#include "kernel.h"
 
 namespace reflink {
 
 class Writeback {
  public:
-  // So many bytes were written to the file system of `fd`. One caller in a while waits for the disk.
+  // So many bytes were written to the file system of `fd`. Does not wait for the disk: a thread of its own does.
   void wrote(int fd, uint64_t bytes) {
-    if (pending_.fetch_add(bytes, std::memory_order_relaxed) + bytes < kBytes) return;
-    if (running_.exchange(true, std::memory_order_acquire)) return;
-    pending_.store(0, std::memory_order_relaxed);
-    syncfs(fd);  // a failure shows again in the one that counts, which has a descriptor of its own
-    running_.store(false, std::memory_order_release);
+    State& state = *state_;
+    if (state.pending.fetch_add(bytes, std::memory_order_relaxed) + bytes < kBytes) return;
+    if (state.running.exchange(true, std::memory_order_acquire)) return;
+    state.pending.store(0, std::memory_order_relaxed);
+    Fd own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    try {
+      std::thread([state = state_, own = std::move(own)] {
+        // A failure shows again in the call that counts, which has a descriptor of its own.
+        if (own.valid()) syncfs(own.get());
+        state->running.store(false, std::memory_order_release);
+      }).detach();
+    } catch (const std::system_error&) {
+      state.running.store(false, std::memory_order_release);  // no more threads: the call at the end has more to do
+    }
   }
 
  private:
   static constexpr uint64_t kBytes = 32 * 1024 * 1024;
-  std::atomic<uint64_t> pending_{0};
-  std::atomic<bool> running_{false};
+  struct State {
+    std::atomic<uint64_t> pending{0};
+    std::atomic<bool> running{false};
+  };
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
 }  // namespace reflink

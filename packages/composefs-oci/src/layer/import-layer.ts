@@ -1,4 +1,4 @@
-import type { ObjectId, Repository } from "@composefs/core";
+import type { ObjectId, Repository, SplitstreamPart } from "@composefs/core";
 import { TarParser } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { emptyStats, type ImportStats } from "../import-stats.ts";
@@ -19,6 +19,8 @@ export interface TarLayerOptions {
   readonly onBytes?: ((done: number) => void) | undefined;
   /** Told of each chunk of the tar that is not needed any more, so that its memory may be used again. */
   readonly release?: ((chunk: Uint8Array) => void) | undefined;
+  /** Told each part of the splitstream in order; a part's bytes may change afterwards. */
+  readonly onPart?: ((part: SplitstreamPart) => void) | undefined;
 }
 
 /** Settings of {@link importLayer}. */
@@ -80,11 +82,11 @@ export async function storeTarLayer(
   tar: AsyncIterable<Uint8Array>,
   options: TarLayerOptions = {},
 ): Promise<StoredLayer> {
-  const { signal, verify = true, onBytes, release } = options;
+  const { signal, verify = true, onBytes, release, onPart } = options;
   const digester = verify ? startDigest(diffId) : null;
   const stream = repository.createStream(CONTENT_TYPE.layer);
   const parser = new TarParser();
-  const splitter = new TarSplitter(repository, stream, diffId);
+  const splitter = new TarSplitter(repository, stream, diffId, onPart);
   let stats: ImportStats;
   try {
     for await (const chunk of tar) {

@@ -1,4 +1,4 @@
-import type { SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
+import type { ObjectId, SplitstreamPart, SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
 import type { SplitChunk } from "@composefs/splitfdstream";
 import { OciError } from "../errors.ts";
 import { countObject, emptyStats, type ImportStats, type StatsCounter } from "../import-stats.ts";
@@ -45,12 +45,22 @@ export class LayerWriter<File extends { readonly size: number }> {
   readonly #stream: SplitstreamWriter;
   readonly #layer: string;
   readonly #toError: FailureToError<File>;
+  readonly #onPart: ((part: SplitstreamPart) => void) | undefined;
   readonly #stats: StatsCounter = emptyStats();
   readonly #pending: Pending<File>[] = [];
 
-  /** @param layer for messages */
-  constructor(stream: SplitstreamWriter, layer: string, toError: FailureToError<File>) {
+  /**
+   * @param layer for messages
+   * @param onPart told each part of the stream as it is written
+   */
+  constructor(
+    stream: SplitstreamWriter,
+    layer: string,
+    toError: FailureToError<File>,
+    onPart?: (part: SplitstreamPart) => void,
+  ) {
     this.#stream = stream;
+    this.#onPart = onPart;
     this.#layer = layer;
     this.#toError = toError;
   }
@@ -104,20 +114,27 @@ export class LayerWriter<File extends { readonly size: number }> {
   #write({ chunks, files, firstFile }: WriteBatch<File>, outcomes: readonly StoreOutcome[]): void {
     for (const chunk of chunks) {
       if ("inline" in chunk) {
-        this.#stream.inline(chunk.inline);
+        this.#writeInline(chunk.inline);
         continue;
       }
       const index = chunk.external - firstFile;
       const outcome = outcomes[index] as StoreOutcome;
       const { size } = files[index] as File;
-      if ("inline" in outcome) this.#stream.inline(outcome.inline);
+      if ("inline" in outcome) this.#writeInline(outcome.inline);
       else if ("id" in outcome) {
-        this.#stream.external(outcome.id as Parameters<SplitstreamWriter["external"]>[0], size);
+        const object = outcome.id as ObjectId;
+        this.#stream.external(object, size);
+        this.#onPart?.({ object });
         countObject(this.#stats, outcome.method, size);
       }
     }
     const { compressedBytes } = this.#stream;
     if (compressedBytes > MAX_STREAM_BYTES) throw this.#tooLarge(compressedBytes);
+  }
+
+  #writeInline(inline: Uint8Array): void {
+    this.#stream.inline(inline);
+    this.#onPart?.({ inline });
   }
 
   #tooLarge(compressedBytes: number): OciError {

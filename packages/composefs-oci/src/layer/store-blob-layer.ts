@@ -1,4 +1,4 @@
-import type { Repository } from "@composefs/core";
+import type { Repository, SplitstreamPart } from "@composefs/core";
 import { CompressionError } from "../compression/compression-error.ts";
 import { decompress, sniffCompression } from "../compression/decompress.ts";
 import { PiecePool } from "../compression/piece-pool.ts";
@@ -19,6 +19,8 @@ export interface SourceLayerStoreOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how many bytes of the blob are read. */
   readonly onBytes?: ((done: number) => void) | undefined;
+  /** Told each part of a tar's splitstream in order; a part's bytes may change afterwards. */
+  readonly onPart?: ((part: SplitstreamPart) => void) | undefined;
 }
 
 /** Bytes that tell the compression. */
@@ -39,7 +41,7 @@ export async function storeSourceLayer(
   diffId: OciDigest,
   options: SourceLayerStoreOptions,
 ): Promise<StoredLayer> {
-  const { signal, onBytes, verify } = options;
+  const { signal, onBytes, verify, onPart } = options;
   const compression = layerCompression(descriptor.mediaType);
   // Decoders are done with a piece before they ask for the next; pieces of a plain tar wait until they are stored.
   const reuse = compression === "gzip" || compression === "zstd";
@@ -57,7 +59,7 @@ export async function storeSourceLayer(
     const pieces = new PiecePool();
     const tar = decompress(read(), compression, pieces);
     const release = (piece: Uint8Array): void => pieces.give(piece);
-    const stored = await storeTarLayer(repository, diffId, tar, { signal, verify, release });
+    const stored = await storeTarLayer(repository, diffId, tar, { signal, verify, release, onPart });
     await blob.verify();
     return stored;
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type ObjectId, type Repository, storeError } from "@composefs/core";
+import { type ObjectId, type Repository, type SplitstreamPart, type StoreFailure, storeError } from "@composefs/core";
 import { fileFailure, type LayerFile, type StoreLayer } from "@composefs/cstorage";
 import { OciError } from "../errors.ts";
 import type { ImportStats } from "../import-stats.ts";
@@ -24,6 +24,8 @@ export interface ImportStoreLayerOptions {
   readonly lockTimeoutMs?: number | undefined;
   /** Told how many bytes of the tar are done. */
   readonly onBytes?: ((done: number) => void) | undefined;
+  /** Told each part of the splitstream in order; a part's bytes may change afterwards. */
+  readonly onPart?: ((part: SplitstreamPart) => void) | undefined;
   /** Calls `read`, which reads the layer, when it is this layer's turn; by default at once. */
   readonly inTurn?: ((read: () => Promise<void>) => Promise<void>) | undefined;
 }
@@ -51,11 +53,12 @@ export async function importStoreLayer(
   const store = repository.objects.store({ hardlink: options.hardlink ?? false, copy: options.copy ?? true });
   const stream = repository.createStream(CONTENT_TYPE.layer);
   const content = await layer.open({ signal, lockTimeoutMs: options.lockTimeoutMs });
-  const writer = new LayerWriter<LayerFile>(stream, layer.diffId, (file, failure) => {
+  const toError = (file: LayerFile, failure: StoreFailure): Error => {
     if (failure.step === "cancelled") return cancellation(signal);
     if (failure.step === "copy-refused") return copyRefused(layer, file);
     return fileFailure(layer, file, failure) ?? storeError(failure, fileOfLayer(layer.diffId, file.path));
-  });
+  };
+  const writer = new LayerWriter(stream, layer.diffId, toError, options.onPart);
   const wanted = ({ size }: LayerFile) => ({ checkCrc: verify !== "none", inline: size <= INLINE_MAX_BYTES });
   const read = async (): Promise<void> => {
     for await (const batch of content.batches({ signal })) {

@@ -1,4 +1,11 @@
-import { type Repository, type SplitstreamWriter, storeError } from "@composefs/core";
+import {
+  type Repository,
+  type SplitstreamPart,
+  type SplitstreamWriter,
+  type StoreFailure,
+  type StoreOutcome,
+  storeError,
+} from "@composefs/core";
 import type { SplitChunk } from "@composefs/splitfdstream";
 import type { TarEvent } from "@composefs/tar-header";
 import { OciError } from "../errors.ts";
@@ -23,14 +30,18 @@ interface TarFile {
 }
 
 /** A file whose content comes. */
-interface OpenFile extends TarFile {
-  /** Where the content goes when the file is large. */
-  readonly writer: ObjectWriter | null;
-  /** What the writer has not got yet, views of the chunk. */
-  pieces: Uint8Array[];
-  /** The content of a small file that does not lie in one chunk, put together here. */
+interface SmallFile extends TarFile {
+  /** The content when it does not lie in one chunk, put together here. */
   joined: Uint8Array | null;
   joinedBytes: number;
+}
+interface LargeFile extends TarFile {
+  /** Where the content goes. */
+  readonly writer: ObjectWriter;
+  /** What the writer was not given yet, views of the chunk. */
+  pieces: Uint8Array[];
+  /** Settles when what it was given is written. */
+  written: Promise<void>;
 }
 
 /**
@@ -50,14 +61,23 @@ export class TarSplitter {
   #firstFile = 0;
   #batchBytes = 0;
   #runBytes = 0;
-  #file: OpenFile | null = null;
+  #small: SmallFile | null = null;
+  #large: LargeFile | null = null;
 
-  constructor(repository: Repository, stream: SplitstreamWriter, layer: string) {
+  /**
+   * @param layer for messages
+   * @param onPart told each part of the stream as it is written
+   */
+  constructor(
+    repository: Repository,
+    stream: SplitstreamWriter,
+    layer: string,
+    onPart?: (part: SplitstreamPart) => void,
+  ) {
     this.#layer = layer;
     this.#store = repository.objects.store();
-    this.#writer = new LayerWriter<TarFile>(stream, layer, ({ path }, failure) =>
-      storeError(failure, fileOfLayer(layer, path)),
-    );
+    const toError = ({ path }: TarFile, failure: StoreFailure): Error => storeError(failure, fileOfLayer(layer, path));
+    this.#writer = new LayerWriter(stream, layer, toError, onPart);
   }
 
   /** Takes the next event. A promise comes back only when there is something to wait for. */
@@ -70,15 +90,15 @@ export class TarSplitter {
         const { isFile, size, path } = event.entry;
         if (!isFile || size <= INLINE_MAX_BYTES) return null;
         if (size > WHOLE_MAX_BYTES) return this.#openLarge(path, size);
-        this.#file = openFile(path, size, null);
+        this.#small = { path: Buffer.from(path), size, joined: null, joinedBytes: 0 };
         return null;
       }
       case "data":
-        if (this.#file === null) this.#inline(event.bytes);
-        else if (this.#file.writer === null) this.#takeSmall(this.#file, event.bytes, event.remaining === 0);
+        if (this.#small !== null) this.#takeSmall(this.#small, event.bytes, event.remaining === 0);
+        else if (this.#large === null) this.#inline(event.bytes);
         else {
-          this.#file.pieces.push(event.bytes);
-          if (event.remaining === 0) return this.#endLarge(this.#file, this.#file.writer);
+          this.#large.pieces.push(event.bytes);
+          if (event.remaining === 0) return this.#endLarge(this.#large);
         }
         return null;
     }
@@ -92,12 +112,9 @@ export class TarSplitter {
    */
   async pushed(release: () => Promise<void>): Promise<void> {
     this.#releases.push(release);
-    const file = this.#file;
-    if (file !== null && file.writer !== null) {
-      const { pieces } = file;
-      file.pieces = [];
-      await this.#write(file, file.writer, pieces);
-      return this.#submit();
+    if (this.#large !== null) {
+      this.#write(this.#large);
+      return this.#submit(this.#large.written);
     }
     if (this.#files.length >= BATCH_FILES || this.#batchBytes >= BATCH_BYTES) await this.#submit();
   }
@@ -110,7 +127,7 @@ export class TarSplitter {
 
   /** Lets go of everything; for use after an error, harmless otherwise. */
   async close(): Promise<void> {
-    this.#file?.writer?.abort();
+    this.#large?.writer.abort();
     await this.#writer.drain();
   }
 
@@ -127,7 +144,8 @@ export class TarSplitter {
 
   async #openLarge(path: Uint8Array, size: number): Promise<void> {
     await this.#submit();
-    this.#file = openFile(path, size, this.#createWriter(path));
+    const writer = this.#createWriter(path);
+    this.#large = { path: Buffer.from(path), size, writer, pieces: [], written: Promise.resolve() };
   }
 
   #createWriter(path: Uint8Array): ObjectWriter {
@@ -138,15 +156,19 @@ export class TarSplitter {
     }
   }
 
-  async #write({ path }: TarFile, writer: ObjectWriter, pieces: readonly Uint8Array[]): Promise<void> {
-    try {
-      await writer.write(pieces);
-    } catch (error) {
-      throw storing(fileOfLayer(this.#layer, path), error);
-    }
+  /** Has the pieces at hand written after those before. */
+  #write(file: LargeFile): void {
+    const { path, writer, pieces } = file;
+    file.pieces = [];
+    file.written = file.written
+      .then(() => writer.write(pieces))
+      .catch((error: unknown) => {
+        throw storing(fileOfLayer(this.#layer, path), error);
+      });
+    file.written.catch(() => undefined); // a batch awaits it, unless another error comes first
   }
 
-  #takeSmall(file: OpenFile, bytes: Uint8Array, last: boolean): void {
+  #takeSmall(file: SmallFile, bytes: Uint8Array, last: boolean): void {
     const whole = last && file.joined === null;
     if (!whole) {
       file.joined ??= Buffer.allocUnsafeSlow(file.size);
@@ -154,7 +176,7 @@ export class TarSplitter {
       file.joinedBytes += bytes.length;
     }
     if (!last) return;
-    this.#file = null;
+    this.#small = null;
     this.#runBytes = 0;
     this.#contents.push(file.joined ?? bytes);
     this.#chunks.push({ external: this.#firstFile + this.#files.length });
@@ -162,22 +184,27 @@ export class TarSplitter {
     this.#batchBytes += file.size;
   }
 
-  async #endLarge(file: OpenFile, writer: ObjectWriter): Promise<void> {
-    this.#file = null;
+  async #endLarge(file: LargeFile): Promise<void> {
+    const { writer } = file;
+    this.#large = null;
     this.#runBytes = 0;
-    try {
-      await this.#write(file, writer, file.pieces);
-    } catch (error) {
-      writer.abort();
-      throw error;
-    }
+    this.#write(file);
     const external = this.#firstFile;
     this.#firstFile++;
-    const outcomes = writer.finish().then((outcome) => [outcome]);
-    await this.#writer.submit({ chunks: [{ external }], firstFile: external, files: [file], outcomes });
+    const finish = async (): Promise<readonly StoreOutcome[]> => {
+      try {
+        await file.written;
+      } catch (error) {
+        writer.abort();
+        throw error;
+      }
+      return [await writer.finish()];
+    };
+    await this.#writer.submit({ chunks: [{ external }], firstFile: external, files: [file], outcomes: finish() });
   }
 
-  async #submit(): Promise<void> {
+  /** @param written what else must be done before the chunks are released */
+  async #submit(written: Promise<void> = Promise.resolve()): Promise<void> {
     const [chunks, files, contents, firstFile] = [this.#chunks, this.#files, this.#contents, this.#firstFile];
     const releases = this.#releases;
     if (chunks.length === 0 && releases.length === 0) return;
@@ -187,11 +214,11 @@ export class TarSplitter {
     this.#releases = [];
     this.#firstFile += files.length;
     this.#batchBytes = 0;
-    const outcomes = contents.length === 0 ? Promise.resolve([]) : this.#store.storeBuffers(contents);
-    await this.#writer.submit({ chunks, firstFile, files, outcomes, releases });
+    const store = async (): Promise<readonly StoreOutcome[]> => {
+      const outcomes = contents.length === 0 ? [] : await this.#store.storeBuffers(contents);
+      await written;
+      return outcomes;
+    };
+    await this.#writer.submit({ chunks, firstFile, files, outcomes: store(), releases });
   }
-}
-
-function openFile(path: Uint8Array, size: number, writer: ObjectWriter | null): OpenFile {
-  return { path: Buffer.from(path), size, writer, pieces: [], joined: null, joinedBytes: 0 };
 }

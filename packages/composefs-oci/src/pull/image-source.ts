@@ -1,3 +1,4 @@
+import type { SplitstreamPart } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 
@@ -19,6 +20,8 @@ export interface SourceLayerOptions {
   readonly signal: AbortSignal;
   /** To be told how many of those bytes are done. */
   readonly onBytes: (done: number) => void;
+  /** To be told each part of the splitstream in order, or none; a part's bytes may change afterwards. */
+  readonly onPart?: ((part: SplitstreamPart) => void) | undefined;
 }
 
 /** An image somewhere, ready to be imported by {@link importImage}. */

@@ -12,7 +12,8 @@ import { addStats, emptyStats, type ImportStats } from "../import-stats.ts";
 import { findLayer } from "../layer/find-layer.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
-import type { LayerRef } from "../tree/layers-tree.ts";
+import type { LayerFeed } from "../tree/layer-feed.ts";
+import type { TreeLayer } from "../tree/layers-tree.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
 
 /** Settings of {@link importImage}. */
@@ -184,30 +185,33 @@ async function storeLayers(
     storing.set(id, Promise.resolve(present));
   }
   const missing = plan.filter(({ present }) => present === null);
+  const growing = withTree && missing.length > 0 ? await loadTree() : null;
+  const feeds = new Map<OciDigest, LayerFeed>();
   // The last to finish should be a small one.
   if (!source.inOrder) missing.sort((a, b) => (b.source.bytes ?? 0) - (a.source.bytes ?? 0));
   const limit = pLimit(availableParallelism());
   for (const layer of missing) {
-    const stored = limit(storeLayer, layer, signal, onProgress);
+    const { diffId } = layer;
+    const feed = growing?.feed(diffId);
+    if (feed !== undefined) feeds.set(diffId, feed);
+    const stored = limit(storeLayer, layer, signal, onProgress, feed);
     storing.set(
-      layer.diffId,
+      diffId,
       stored.catch((error: unknown) => {
+        feed?.fail(error);
         failed.abort(error);
         throw error;
       }),
     );
   }
-  const refOf = async ({ diffId }: SourceLayer): Promise<LayerRef> => {
-    const { id } = await (storing.get(diffId) as Promise<StoredLayer>);
-    return { diffId, id };
+  const treeLayer = ({ diffId }: SourceLayer): TreeLayer => {
+    const feed = feeds.get(diffId);
+    feeds.delete(diffId); // it can be read only once
+    return { diffId, id: (storing.get(diffId) as Promise<StoredLayer>).then(({ id }) => id), feed };
   };
-  const refs = withTree && missing.length > 0 ? source.layers.map(refOf) : [];
-  const treeOf = async (): Promise<Directory> => {
-    const { layersTree } = await import("../tree/layers-tree.ts");
-    return layersTree(repository, refs, { compatWhiteouts, signal });
-  };
-  const tree = refs.length > 0 ? treeOf() : undefined;
-  await Promise.allSettled([...storing.values(), ...refs, tree]);
+  const layers = growing === null ? [] : source.layers.map(treeLayer);
+  const tree = growing?.layersTree(repository, layers, { compatWhiteouts, signal });
+  await Promise.allSettled([...storing.values(), ...layers.map(({ id }) => id), tree]);
   // The first error aborted the others, whose own errors only echo it. That of the tree is for the one who needs it.
   signal.throwIfAborted();
   const byDiffId = new Map<OciDigest, StoredLayer>();
@@ -215,10 +219,20 @@ async function storeLayers(
   return { byDiffId, tree };
 }
 
+/** What makes a tree while layers are stored; not loaded when none is. */
+async function loadTree() {
+  const [{ layersTree }, { LayerFeed }] = await Promise.all([
+    import("../tree/layers-tree.ts"),
+    import("../tree/layer-feed.ts"),
+  ]);
+  return { layersTree, feed: (diffId: OciDigest) => new LayerFeed(diffId) };
+}
+
 async function storeLayer(
   { diffId: id, source }: PlannedImport,
   signal: AbortSignal,
   onProgress: ProgressListener | undefined,
+  feed: LayerFeed | undefined,
 ): Promise<StoredLayer> {
   signal.throwIfAborted();
   const { bytes } = source;
@@ -230,7 +244,9 @@ async function storeLayer(
       size = done;
       onProgress?.({ type: "progress", id, done, total: bytes, unit: "bytes" });
     },
+    onPart: feed && ((part) => feed.add(part)),
   });
+  feed?.end();
   onProgress?.({ type: "done", id, bytes: size, stats: stored.stats });
   return stored;
 }

@@ -3,7 +3,9 @@ import {
   byteString,
   createStat,
   type LeafContent,
+  type ObjectId,
   type Splitstream,
+  type SplitstreamPart,
   type Stat,
 } from "@composefs/core";
 import { type TarEntry, TarHeaderError, TarParser } from "@composefs/tar-header";
@@ -39,52 +41,93 @@ type LayerEntryContent =
  * @see oci.md §4.2
  */
 export function* layerEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEntry, void, undefined> {
-  try {
-    yield* readEntries(stream, diffId);
-  } catch (error) {
-    if (!(error instanceof TarHeaderError)) throw error;
-    throw new OciError(error.code, `layer ${diffId}: ${error.message}`, {
-      details: { ...error.details, layer: diffId },
-      cause: error.cause,
-    });
+  const reader = new LayerEntryReader(diffId);
+  for (const part of stream.parts("passing")) for (const entry of reader.push(part)) yield entry;
+  reader.finish();
+}
+
+/** {@link layerEntries} for parts that come one by one. Of no use after an error. */
+export class LayerEntryReader {
+  readonly #diffId: OciDigest;
+  readonly #parser = new TarParser();
+  readonly #describe = entryDescriber();
+  /** A file whose content is still to come, and what there is of it. */
+  #file: (DescribedEntry & { readonly size: number }) | null = null;
+  #pieces: Uint8Array[] = [];
+
+  constructor(diffId: OciDigest) {
+    this.#diffId = diffId;
+  }
+
+  /** Takes the next part, whose bytes may change afterwards; the entries that are complete with it. @throws as above */
+  push(part: SplitstreamPart): LayerEntry[] {
+    return "object" in part
+      ? [this.#takeObject(part.object)]
+      : inTar(this.#diffId, () => this.#takeInline(part.inline));
+  }
+
+  /** There are no more parts. @throws OciError `TAR_MALFORMED` the tar is cut off */
+  finish(): void {
+    inTar(this.#diffId, () => this.#parser.finish());
+  }
+
+  #takeInline(bytes: Uint8Array): LayerEntry[] {
+    const entries: LayerEntry[] = [];
+    for (const event of this.#parser.push(bytes)) {
+      const entry =
+        event.type === "entry"
+          ? this.#takeHeader(event.entry)
+          : event.type === "data"
+            ? this.#takeData(event.bytes, event.remaining)
+            : null;
+      if (entry !== null) entries.push(entry);
+    }
+    return entries;
+  }
+
+  #takeObject(id: ObjectId): LayerEntry {
+    const file = this.#file;
+    if (file === null || file.size <= INLINE_MAX_BYTES || this.#parser.remaining !== file.size) {
+      throw misplaced(this.#diffId, this.#parser.offset, `object ${id} stands where no file of its size begins`);
+    }
+    this.#parser.skip(file.size);
+    this.#file = null;
+    return withContent(file, { kind: "external", id, size: BigInt(file.size) });
+  }
+
+  #takeHeader(entry: TarEntry): LayerEntry | null {
+    checkEntry(entry, this.#diffId);
+    if (!entry.isFile || entry.size === 0) return withContent(this.#describe(entry), contentOf(entry));
+    this.#file = { ...this.#describe(entry), size: entry.size };
+    return null;
+  }
+
+  #takeData(bytes: Uint8Array, remaining: number): LayerEntry | null {
+    const file = this.#file;
+    if (file === null) return null;
+    if (file.size > INLINE_MAX_BYTES) {
+      throw misplaced(this.#diffId, file.offset, `a file of ${file.size} bytes is inline, expected an object`);
+    }
+    this.#pieces.push(new Uint8Array(bytes));
+    if (remaining > 0) return null;
+    const content: LeafContent = { kind: "inline", bytes: Buffer.concat(this.#pieces) };
+    this.#file = null;
+    this.#pieces = [];
+    return withContent(file, content);
   }
 }
 
-function* readEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEntry, void, undefined> {
-  const parser = new TarParser();
-  const describe = entryDescriber();
-  /** A file whose content is still to come, and what there is of it. */
-  let file: (DescribedEntry & { readonly size: number }) | null = null;
-  let pieces: Uint8Array[] = [];
-  for (const part of stream.parts("passing")) {
-    if ("object" in part) {
-      if (file === null || file.size <= INLINE_MAX_BYTES || parser.remaining !== file.size) {
-        throw misplaced(diffId, parser.offset, `object ${part.object} stands where no file of its size begins`);
-      }
-      parser.skip(file.size);
-      yield withContent(file, { kind: "external", id: part.object, size: BigInt(file.size) });
-      file = null;
-      continue;
-    }
-    for (const event of parser.push(part.inline)) {
-      if (event.type === "entry") {
-        const { entry } = event;
-        checkEntry(entry, diffId);
-        if (entry.isFile && entry.size > 0) file = { ...describe(entry), size: entry.size };
-        else yield withContent(describe(entry), contentOf(entry));
-      } else if (event.type === "data" && file !== null) {
-        if (file.size > INLINE_MAX_BYTES) {
-          throw misplaced(diffId, file.offset, `a file of ${file.size} bytes is inline, expected an object`);
-        }
-        pieces.push(new Uint8Array(event.bytes));
-        if (event.remaining > 0) continue;
-        yield withContent(file, { kind: "inline", bytes: Buffer.concat(pieces) });
-        file = null;
-        pieces = [];
-      }
-    }
+/** What `read` gives, its errors those of the layer's tar. */
+function inTar<Result>(layer: OciDigest, read: () => Result): Result {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof TarHeaderError)) throw error;
+    throw new OciError(error.code, `layer ${layer}: ${error.message}`, {
+      details: { ...error.details, layer },
+      cause: error.cause,
+    });
   }
-  parser.finish();
 }
 
 /** Makes what is known of an entry before its content, without views of the tar. */
