@@ -11,8 +11,8 @@ Pool& Pool::instance() {
   return *pool;
 }
 
-// Twice the processors: a thread waits for the disk, or for the file system's journal, about as long as it works.
-Pool::Pool() : wanted_(2 * std::max(1u, std::thread::hardware_concurrency())) {}
+// As many as processors: more only wait for each other at the file system's locks. Two at least, as one may wait for the disk.
+Pool::Pool() : wanted_(std::max(2u, std::thread::hardware_concurrency())) {}
 
 void Pool::set_threads(size_t count) {
   std::lock_guard<std::mutex> hold(mutex_);

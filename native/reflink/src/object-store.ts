@@ -275,7 +275,7 @@ export async function openFiles(
   return { fds: [...result.fds] };
 }
 
-/** Sets how many native threads (1 to 1024) serve all stores of the process; default: twice the processors. @throws RangeError */
+/** Sets how many native threads (1 to 1024) serve all stores of the process; default: as many as processors, at least 2. @throws RangeError */
 export function setNativeThreads(count: number): void {
   binding.setThreads(count);
 }
