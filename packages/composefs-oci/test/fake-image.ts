@@ -31,6 +31,8 @@ export interface FakeImageOptions {
   readonly os?: string;
   /** Called before layer `index` is stored; may throw. */
   readonly onStore?: (index: number, options: SourceLayerOptions) => Promise<void> | void;
+  /** Whether layers tell the parts of their streams while they are stored; default false. */
+  readonly tellsParts?: boolean;
 }
 
 /** A tar with `/usr` and one file of `size` bytes that no other tar has. */
@@ -40,7 +42,13 @@ export function oneFile(size = 1000): Buffer {
 
 /** An image whose layers come from memory. */
 export function fakeImage(repository: Repository, options: FakeImageOptions = {}): FakeImage {
-  const { tars = [oneFile(), oneFile(), oneFile()], architecture = "amd64", os = "linux", onStore } = options;
+  const {
+    tars = [oneFile(), oneFile(), oneFile()],
+    architecture = "amd64",
+    os = "linux",
+    onStore,
+    tellsParts,
+  } = options;
   const diffIds = tars.map(sha256);
   const config =
     options.config ?? Buffer.from(JSON.stringify({ architecture, os, rootfs: { type: "layers", diff_ids: diffIds } }));
@@ -62,7 +70,11 @@ export function fakeImage(repository: Repository, options: FakeImageOptions = {}
       store: async (run): Promise<StoredLayer> => {
         stored.push(diffId);
         await onStore?.(index, run);
-        return storeTarLayer(repository, diffId, chunked(bytes), { signal: run.signal, onBytes: run.onBytes });
+        return storeTarLayer(repository, diffId, chunked(bytes), {
+          signal: run.signal,
+          onBytes: run.onBytes,
+          onPart: tellsParts ? run.onPart : undefined,
+        });
       },
     };
   });

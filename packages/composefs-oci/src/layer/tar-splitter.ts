@@ -20,7 +20,7 @@ type ObjectWriter = ReturnType<ObjectStore["createWriter"]>;
 const WHOLE_MAX_BYTES = 1024 * 1024;
 /** A batch is full with so many files, or so much of the tar. */
 const BATCH_FILES = 512;
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 1024 * 1024;
 /** Most bytes between two stored files; they are held, compressed, until the next one comes. Two million empty files. */
 const MAX_RUN_BYTES = 1024 * 1024 * 1024;
 

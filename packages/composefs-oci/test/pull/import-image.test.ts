@@ -135,6 +135,18 @@ test("the tree is made of the layers that are there while others are still being
   expect(imageIds.size).toBe(1);
 });
 
+test("a layer that tells its parts is not read again for the tree, which is the same", async () => {
+  const base = oneFile(10);
+  const tars = [base, oneFile(100_000), base, oneFile(2_000_000)];
+  const other = await tempRepository();
+  const expected = await importImage(other, fakeImage(other, { tars }).source);
+  const open = vi.spyOn(repository, "openStreamObject");
+  const told = await importImage(repository, fakeImage(repository, { tars, tellsParts: true }).source);
+  expect(told.imageIds).toEqual(expected.imageIds);
+  const read = open.mock.calls.map(([, name]) => name).filter((name) => name.startsWith("oci-layer-"));
+  expect(read).toEqual([`oci-layer-${sha256(base)}`]); // it comes twice, and told its parts once
+});
+
 test("layers are asked for largest first, but by a source that reads them one after the other in their order", async () => {
   const tars = [oneFile(10), oneFile(100_000), oneFile(10_000)];
   const image = fakeImage(repository, { tars });

@@ -1,0 +1,124 @@
+import { createDirectory, type Splitstream, type SplitstreamPart } from "@composefs/core";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { OciDigest } from "../../src/digest.ts";
+import { applyLayer, LayerApplier } from "../../src/tree/apply-layer.ts";
+import type { LayerEntry } from "../../src/tree/layer-entries.ts";
+import { LayerFeed } from "../../src/tree/layer-feed.ts";
+import { outline } from "./outline.ts";
+import { dir, file, layerStream, link, symlink, type TestEntry } from "./tar-builder.ts";
+
+const DIFF_ID = `sha256:${"a".repeat(64)}` as OciDigest;
+const ENTRIES: readonly TestEntry[] = [
+  dir("d"),
+  file("d/large", "y".repeat(65)),
+  file("d/small", "content"),
+  link("d/link", "d/large"),
+  symlink("s", "d"),
+  file("empty", ""),
+];
+const EXPECTED = ["/d/", "/d/large external", "/d/link external =0", "/d/small content", "/empty ", "/s -> d"];
+
+async function collect(feed: LayerFeed): Promise<LayerEntry[]> {
+  const entries: LayerEntry[] = [];
+  for await (const run of feed.runs()) entries.push(...run);
+  return entries;
+}
+
+function treeOf(entries: readonly LayerEntry[]): string[] {
+  const root = createDirectory();
+  const applier = new LayerApplier(root, DIFF_ID);
+  for (const entry of entries) applier.apply(entry);
+  applier.finish();
+  return outline(root).sort();
+}
+
+/** The parts with inline bytes cut into pieces of some length. */
+function* cut(stream: Splitstream, length: number): Generator<SplitstreamPart> {
+  for (const part of stream.parts()) {
+    if ("object" in part) yield part;
+    else for (let at = 0; at < part.inline.length; at += length) yield { inline: part.inline.slice(at, at + length) };
+  }
+}
+
+test("entries do not depend on how the parts are cut, nor on what becomes of their bytes", async () => {
+  const root = createDirectory();
+  applyLayer(root, { diffId: DIFF_ID, stream: layerStream(ENTRIES) });
+  expect(outline(root).sort()).toEqual(EXPECTED);
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 1, max: 2000 }), async (length) => {
+      const feed = new LayerFeed(DIFF_ID);
+      for (const part of cut(layerStream(ENTRIES), length)) {
+        feed.add(part);
+        if ("inline" in part) part.inline.fill(0xa5);
+      }
+      feed.end();
+      expect(treeOf(await collect(feed))).toEqual(EXPECTED);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("entries are there before the end, and the end is waited for", async () => {
+  const feed = new LayerFeed(DIFF_ID);
+  const runs = feed.runs();
+  const [first, ...others] = [...layerStream([dir("a"), dir("b")]).parts()] as [SplitstreamPart, ...SplitstreamPart[]];
+  const next = runs.next();
+  feed.add(first);
+  expect((await next).value).toMatchObject([{ path: "a" }]);
+  let ended = false;
+  const rest = collect(feed).then((entries) => {
+    ended = true;
+    return entries;
+  });
+  for (const part of others) feed.add(part);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(ended).toBe(false);
+  feed.end();
+  expect(await rest).toMatchObject([{ path: "b" }]);
+});
+
+describe("errors come after the entries before them", () => {
+  const broken = (): SplitstreamPart => ({ inline: new Uint8Array(512).fill(0x41) });
+  test.each<[string, (feed: LayerFeed) => void, object]>([
+    ["bytes that are no header", (feed) => feed.add(broken()), { code: "INVALID_NUMBER" }],
+    ["an object where no file begins", (feed) => feed.add({ object: "00" as never }), { code: "LAYER_UNSUPPORTED" }],
+    ["a tar that is cut off", (feed) => feed.add({ inline: new Uint8Array(100) }), { code: "TAR_MALFORMED" }],
+    ["the layer was not stored", (feed) => feed.fail(new Error("gone")), { message: "gone" }],
+  ])("%s", async (_, spoil, expected) => {
+    const feed = new LayerFeed(DIFF_ID);
+    feed.add([...layerStream([dir("a")]).parts()][0] as SplitstreamPart);
+    spoil(feed);
+    feed.end();
+    const runs = feed.runs();
+    expect((await runs.next()).value).toMatchObject([{ path: "a" }]);
+    await expect(runs.next()).rejects.toMatchObject(expected);
+  });
+
+  test("only the first counts, and parts after it do not", async () => {
+    const feed = new LayerFeed(DIFF_ID);
+    feed.fail(new Error("first"));
+    feed.fail(new Error("second"));
+    feed.add(broken());
+    await expect(collect(feed)).rejects.toThrow("first");
+  });
+});
+
+test("a feed that nothing was told is empty", async () => {
+  const feed = new LayerFeed(DIFF_ID);
+  feed.end();
+  expect(await collect(feed)).toEqual([]);
+  expect(feed.isEmpty).toBe(true);
+});
+
+test("nothing is held for a tree that is not made any more", async () => {
+  const feed = new LayerFeed(DIFF_ID);
+  const [first, second] = [...layerStream([dir("a"), dir("b")]).parts()].filter((part) => "inline" in part);
+  feed.add(first as SplitstreamPart);
+  for await (const run of feed.runs()) {
+    expect(run).toHaveLength(1);
+    break;
+  }
+  feed.add(second as SplitstreamPart);
+  await expect(collect(feed)).rejects.toBeUndefined();
+});
