@@ -1,4 +1,5 @@
-import { Digester, type DigestName } from "@composefs/core";
+import type { DigestName } from "@composefs/core";
+import { Digester } from "@composefs/core/import";
 import { digestAlgorithm, type OciDigest } from "./digest.ts";
 
 /** Starts a digest of long data, on the native threads, by the algorithm of `like`. */

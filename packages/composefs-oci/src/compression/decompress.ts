@@ -1,4 +1,4 @@
-import { ZstdDecoder } from "@composefs/core";
+import { ZstdDecoder } from "@composefs/core/import";
 import type { Compression } from "../media-types.ts";
 import { ahead } from "./ahead.ts";
 import { CompressionError } from "./compression-error.ts";

@@ -1,4 +1,4 @@
-import { Inflater } from "@composefs/core";
+import { Inflater } from "@composefs/core/import";
 import { CompressionError } from "./compression-error.ts";
 import { PiecePool } from "./piece-pool.ts";
 

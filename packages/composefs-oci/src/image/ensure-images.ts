@@ -41,7 +41,7 @@ export async function ensureImages(
   if (missing.length > 0) {
     options.onProgress?.({ type: "stage", stage: "erofs" });
     const [{ planImage }, { layersTree }] = await Promise.all([
-      import("@composefs/core"),
+      import("@composefs/core/import"),
       import("../tree/layers-tree.ts"),
     ]);
     const root = await (tree ?? layersTree(repository, layers, options));

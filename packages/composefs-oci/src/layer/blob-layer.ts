@@ -1,4 +1,5 @@
-import { type Repository, storedId } from "@composefs/core";
+import type { Repository } from "@composefs/core";
+import { storedId } from "@composefs/core/import";
 import type { OciDigest } from "../digest.ts";
 import { digestMismatch } from "../digest-mismatch.ts";
 import { countObject, emptyStats } from "../import-stats.ts";

@@ -1,4 +1,5 @@
-import { type StoreFailure, storeError } from "@composefs/core";
+import type { StoreFailure } from "@composefs/core";
+import { storeError } from "@composefs/core/import";
 import { TarHeaderError } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";

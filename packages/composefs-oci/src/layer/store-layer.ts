@@ -1,4 +1,5 @@
-import { type ObjectId, type Repository, type SplitstreamPart, type StoreFailure, storeError } from "@composefs/core";
+import type { ObjectId, Repository, SplitstreamPart, StoreFailure } from "@composefs/core";
+import { storeError } from "@composefs/core/import";
 import { fileFailure, type LayerFile, type StoreLayer } from "@composefs/cstorage";
 import { OciError } from "../errors.ts";
 import type { ImportStats } from "../import-stats.ts";

@@ -1,11 +1,5 @@
-import {
-  type Repository,
-  type SplitstreamPart,
-  type SplitstreamWriter,
-  type StoreFailure,
-  type StoreOutcome,
-  storeError,
-} from "@composefs/core";
+import type { Repository, SplitstreamPart, SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
+import { storeError } from "@composefs/core/import";
 import type { SplitChunk } from "@composefs/splitfdstream";
 import type { TarEvent } from "@composefs/tar-header";
 import { OciError } from "../errors.ts";

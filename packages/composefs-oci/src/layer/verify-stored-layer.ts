@@ -1,4 +1,5 @@
-import { parseSplitstream, type Repository } from "@composefs/core";
+import type { Repository } from "@composefs/core";
+import { parseSplitstream } from "@composefs/core/import";
 import { type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { finishDigest, startDigest } from "../long-digest.ts";

@@ -1,13 +1,5 @@
-import {
-  type ByteString,
-  bytesOf,
-  createDirectory,
-  type Directory,
-  isDirectory,
-  type Leaf,
-  type Splitstream,
-  type TreeNode,
-} from "@composefs/core";
+import type { ByteString, Directory, Leaf, Splitstream, TreeNode } from "@composefs/core";
+import { bytesOf, createDirectory, isDirectory } from "@composefs/core/import";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { type EntryPlace, entryPlace, linkTargetPlace } from "./entry-path.ts";

@@ -1,4 +1,5 @@
-import { type ByteString, byteString, bytesOf } from "@composefs/core";
+import type { ByteString } from "@composefs/core";
+import { byteString, bytesOf } from "@composefs/core/import";
 
 /** Where an entry goes: names from the root to its parent, and its own; `name` is null for the root itself. */
 export interface EntryPlace {

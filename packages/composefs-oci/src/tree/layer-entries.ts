@@ -1,13 +1,5 @@
-import {
-  type ByteString,
-  byteString,
-  createStat,
-  type LeafContent,
-  type ObjectId,
-  type Splitstream,
-  type SplitstreamPart,
-  type Stat,
-} from "@composefs/core";
+import type { ByteString, LeafContent, ObjectId, Splitstream, SplitstreamPart, Stat } from "@composefs/core";
+import { byteString, createStat } from "@composefs/core/import";
 import { type TarEntry, TarHeaderError, TarParser } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";

@@ -1,4 +1,5 @@
-import { type ByteString, type Directory, isDirectory, type TreeNode } from "@composefs/core";
+import type { ByteString, Directory, TreeNode } from "@composefs/core";
+import { isDirectory } from "@composefs/core/import";
 
 /**
  * What one layer has put into a tree, so that its whiteouts take away only what lower layers left (oci.md §11.10).

@@ -1,11 +1,5 @@
-import {
-  createDirectory,
-  type Directory,
-  type ObjectId,
-  prepareTree,
-  type Repository,
-  type XattrMode,
-} from "@composefs/core";
+import type { Directory, ObjectId, Repository, XattrMode } from "@composefs/core";
+import { createDirectory, prepareTree } from "@composefs/core/import";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
