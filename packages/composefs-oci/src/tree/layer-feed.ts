@@ -30,7 +30,8 @@ export class LayerFeed {
     this.#isEmpty = false;
     if (this.#state === "failed") return;
     try {
-      this.#entries.push(...this.#reader.push(part));
+      // Not spread: a part may have more entries than a call can take arguments.
+      for (const entry of this.#reader.push(part)) this.#entries.push(entry);
     } catch (error) {
       this.fail(error);
     }

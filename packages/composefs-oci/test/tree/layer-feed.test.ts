@@ -59,6 +59,17 @@ test("entries do not depend on how the parts are cut, nor on what becomes of the
   );
 });
 
+test("a part with very many entries", async () => {
+  const [header] = [...layerStream([dir("a")]).parts()] as [{ readonly inline: Uint8Array }];
+  const count = 300_000; // a call takes some 120,000 arguments
+  const feed = new LayerFeed(DIFF_ID);
+  feed.add({ inline: Buffer.alloc(512 * count, header.inline) });
+  feed.end();
+  let found = 0;
+  for await (const run of feed.runs()) found += run.length;
+  expect(found).toBe(count);
+});
+
 test("entries are there before the end, and the end is waited for", async () => {
   const feed = new LayerFeed(DIFF_ID);
   const runs = feed.runs();
