@@ -65,8 +65,8 @@ function resultText({ dryRun, objectsRemoved, bytesRemoved, imagesPruned, stream
     lines.push(`Pruned symlinks: ${imagesPruned} images, ${streamsPruned} streams`);
   }
   if (dryRun) {
-    lines.push(...names.pruned.map((path) => `  ${printable(path)}`));
-    lines.push(...names.removed.map(({ id, sizeBytes }) => `  object ${id} (${sizeBytes} bytes)`));
+    for (const path of names.pruned) lines.push(`  ${printable(path)}`);
+    for (const { id, sizeBytes } of names.removed) lines.push(`  object ${id} (${sizeBytes} bytes)`);
   }
   return `${lines.join("\n")}\n`;
 }

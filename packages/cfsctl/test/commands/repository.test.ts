@@ -13,7 +13,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { type ObjectId, Repository } from "@composefs/core";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { fakeImage } from "../../../composefs-oci/test/fake-image.ts";
 import { runCli } from "../../src/main.ts";
 import { fakeIo } from "../fake-io.ts";
@@ -326,6 +327,26 @@ describe("D12: gc", () => {
       holder.kill();
     }
   });
+});
+
+test("gc --dry-run lists any number of objects", async () => {
+  const removed = Array.from({ length: 200_000 }, (_, i) => ({
+    id: String(i).padStart(64, "0") as ObjectId,
+    sizeBytes: 1,
+  }));
+  const result = {
+    dryRun: true,
+    objectsRemoved: removed.length,
+    bytesRemoved: removed.length,
+    removed,
+    pruned: [],
+    problems: [],
+  };
+  const gc = vi.spyOn(Repository.prototype, "gc").mockResolvedValue({ ...result, imagesPruned: 0, streamsPruned: 0 });
+  const { status, stdout } = await run("gc", "--dry-run");
+  gc.mockRestore();
+  expect(status).toBe(0);
+  expect(stdout.split("\n")).toHaveLength(removed.length + 3);
 });
 
 test("D13: dump-files without a path, and of /, is the whole tree", async () => {

@@ -51,11 +51,11 @@ export async function fsckImages(repository: Repository, options: OciFsckOptions
       if (digest !== null) {
         const about = known.get(digest) ?? (await check(repository, digest));
         known.set(digest, about);
-        found.push(...about.map((one) => ({ ...one, image: name })));
+        for (const one of about) found.push({ ...one, image: name });
       }
     }
     if (found.length > 0) imagesCorrupted++;
-    findings.push(...found);
+    for (const one of found) findings.push(one);
   }
   const ok = report.ok && findings.length === 0;
   return { ok, imagesChecked: names.length, imagesCorrupted, findings, repository: report };

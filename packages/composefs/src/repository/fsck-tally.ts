@@ -49,7 +49,7 @@ export class FsckTally {
       this[what].checked += later[what].checked;
       this[what].bad += later[what].bad;
     }
-    this.brokenLinks.push(...later.brokenLinks);
+    for (const link of later.brokenLinks) this.brokenLinks.push(link);
     this.missingObjects += later.missingObjects;
   }
 }
