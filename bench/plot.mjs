@@ -28,6 +28,7 @@ export function plot(comparisons) {
   const height = TOP + rows.length * ROW_HEIGHT + MARGIN;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="13">`,
+    "<title>time and CPU as parts of the reference's</title>",
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     ...BARS.map(({ label, colour }, i) => square(MARGIN + i * 70, colour) + text(24 + i * 70, 22, label)),
     ...Array.from({ length: most - least + 1 }, (_, i) => tick(x(least + i), least + i, height)),

@@ -4,7 +4,9 @@ import { MEASURES, median, medianRatio } from "./statistics.mjs";
 /** The comparisons of a scenario as Markdown: a table each, and what was wanted and found. */
 export function report(comparisons) {
   return comparisons
-    .map((comparison) => `### ${comparison.title}\n\n${table(comparison)}\n${verdicts(comparison)}`)
+    .map((comparison) =>
+      [`### ${comparison.title}\n`, table(comparison), verdicts(comparison)].filter(Boolean).join("\n"),
+    )
     .join("\n");
 }
 

@@ -13,7 +13,7 @@ export function writeDocs(machine, rounds, comparisons) {
   const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`${PAGE.pathname}: expected the marks of the figures`);
   const intro = `${machine.join("\n")}\nMedians of ${rounds} rounds.\n`;
-  const figures = `\n${intro}\n![time and CPU beside the reference](performance.svg)\n\n${report(comparisons)}\n`;
+  const figures = `\n${intro}\n![time and CPU as parts of the reference's](performance.svg)\n\n${report(comparisons)}\n`;
   writeFileSync(PAGE, page.slice(0, begin + BEGIN.length) + figures + page.slice(end));
   writeFileSync(PLOT, plot(comparisons));
 }

@@ -34,7 +34,7 @@ type LayerEntryContent =
  */
 export function* layerEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEntry, void, undefined> {
   const reader = new LayerEntryReader(diffId);
-  for (const part of stream.parts("passing")) for (const entry of reader.push(part)) yield entry;
+  for (const part of stream.parts("passing")) yield* reader.push(part);
   reader.finish();
 }
 
@@ -51,20 +51,30 @@ export class LayerEntryReader {
     this.#diffId = diffId;
   }
 
-  /** Takes the next part, whose bytes may change afterwards; the entries that are complete with it. @throws as above */
-  push(part: SplitstreamPart): LayerEntry[] {
-    return "object" in part
-      ? [this.#takeObject(part.object)]
-      : inTar(this.#diffId, () => this.#takeInline(part.inline));
+  /**
+   * Takes the next part, whose bytes may change afterwards; the entries that are complete with it, to be taken at once.
+   *
+   * @throws as above, after the entries before the one at fault
+   */
+  *push(part: SplitstreamPart): Generator<LayerEntry, void, undefined> {
+    try {
+      if ("object" in part) yield this.#takeObject(part.object);
+      else yield* this.#takeInline(part.inline);
+    } catch (error) {
+      throw ofTar(error, this.#diffId);
+    }
   }
 
   /** There are no more parts. @throws OciError `TAR_MALFORMED` the tar is cut off */
   finish(): void {
-    inTar(this.#diffId, () => this.#parser.finish());
+    try {
+      this.#parser.finish();
+    } catch (error) {
+      throw ofTar(error, this.#diffId);
+    }
   }
 
-  #takeInline(bytes: Uint8Array): LayerEntry[] {
-    const entries: LayerEntry[] = [];
+  *#takeInline(bytes: Uint8Array): Generator<LayerEntry, void, undefined> {
     for (const event of this.#parser.push(bytes)) {
       const entry =
         event.type === "entry"
@@ -72,9 +82,8 @@ export class LayerEntryReader {
           : event.type === "data"
             ? this.#takeData(event.bytes, event.remaining)
             : null;
-      if (entry !== null) entries.push(entry);
+      if (entry !== null) yield entry;
     }
-    return entries;
   }
 
   #takeObject(id: ObjectId): LayerEntry {
@@ -109,17 +118,13 @@ export class LayerEntryReader {
   }
 }
 
-/** What `read` gives, its errors those of the layer's tar. */
-function inTar<Result>(layer: OciDigest, read: () => Result): Result {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof TarHeaderError)) throw error;
-    throw new OciError(error.code, `layer ${layer}: ${error.message}`, {
-      details: { ...error.details, layer },
-      cause: error.cause,
-    });
-  }
+/** An error of the tar parser as one of the layer; any other as it is. */
+function ofTar(error: unknown, layer: OciDigest): unknown {
+  if (!(error instanceof TarHeaderError)) return error;
+  return new OciError(error.code, `layer ${layer}: ${error.message}`, {
+    details: { ...error.details, layer },
+    cause: error.cause,
+  });
 }
 
 /** Makes what is known of an entry before its content, without views of the tar. */

@@ -106,6 +106,15 @@ describe("errors come after the entries before them", () => {
     await expect(runs.next()).rejects.toMatchObject(expected);
   });
 
+  test("of the same part, too", async () => {
+    const feed = new LayerFeed(DIFF_ID);
+    const [good, odd] = [dir("a"), { path: "b", type: "D" }].map((entry) => [...layerStream([entry]).parts()][0]);
+    feed.add({ inline: Buffer.concat([good, odd].map((part) => (part as { readonly inline: Uint8Array }).inline)) });
+    const runs = feed.runs();
+    expect((await runs.next()).value).toMatchObject([{ path: "a" }]);
+    await expect(runs.next()).rejects.toMatchObject({ code: "LAYER_UNSUPPORTED" });
+  });
+
   test("only the first counts, and parts after it do not", async () => {
     const feed = new LayerFeed(DIFF_ID);
     feed.fail(new Error("first"));
