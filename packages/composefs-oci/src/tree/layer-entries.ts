@@ -1,9 +1,10 @@
 import type { ByteString, LeafContent, ObjectId, Splitstream, SplitstreamPart, Stat } from "@composefs/core";
 import { byteString, createStat } from "@composefs/core/import";
-import { type TarEntry, TarHeaderError, TarParser } from "@composefs/tar-header";
+import { type TarEntry, TarParser } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { checkEntry } from "../layer/check-entry.ts";
+import { inLayer } from "../layer/layer-errors.ts";
 import { INLINE_MAX_BYTES } from "../layer/layer-writer.ts";
 
 /** One entry of a layer's tar as it goes into a tree. */
@@ -61,7 +62,7 @@ export class LayerEntryReader {
       if ("object" in part) yield this.#takeObject(part.object);
       else yield* this.#takeInline(part.inline);
     } catch (error) {
-      throw ofTar(error, this.#diffId);
+      throw inLayer(error, this.#diffId);
     }
   }
 
@@ -70,7 +71,7 @@ export class LayerEntryReader {
     try {
       this.#parser.finish();
     } catch (error) {
-      throw ofTar(error, this.#diffId);
+      throw inLayer(error, this.#diffId);
     }
   }
 
@@ -116,15 +117,6 @@ export class LayerEntryReader {
     this.#pieces = [];
     return withContent(file, content);
   }
-}
-
-/** An error of the tar parser as one of the layer; any other as it is. */
-function ofTar(error: unknown, layer: OciDigest): unknown {
-  if (!(error instanceof TarHeaderError)) return error;
-  return new OciError(error.code, `layer ${layer}: ${error.message}`, {
-    details: { ...error.details, layer },
-    cause: error.cause,
-  });
 }
 
 /** Makes what is known of an entry before its content, without views of the tar. */

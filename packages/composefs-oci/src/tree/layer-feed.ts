@@ -7,7 +7,6 @@ import { type LayerEntry, LayerEntryReader } from "./layer-entries.ts";
  * entries from the other end. What the tree has not taken yet is held.
  */
 export class LayerFeed {
-  readonly diffId: OciDigest;
   readonly #reader: LayerEntryReader;
   #entries: LayerEntry[] = [];
   #error: unknown;
@@ -16,7 +15,6 @@ export class LayerFeed {
   #wake: () => void = () => undefined;
 
   constructor(diffId: OciDigest) {
-    this.diffId = diffId;
     this.#reader = new LayerEntryReader(diffId);
   }
 
