@@ -135,6 +135,10 @@ export class TarParser {
     /** Start of the bytes that no event holds yet; content never waits. */
     let rawStart = 0;
     while (position < end) {
+      if (this.#state === "trailer") {
+        this.#offset += end - position;
+        break;
+      }
       const start = position;
       position += this.#take(end - position);
       if (this.#state === "header") {
@@ -186,7 +190,7 @@ export class TarParser {
         this.#enter("header", BLOCK_SIZE);
         return null;
       case "end":
-        this.#enter("trailer", Number.POSITIVE_INFINITY);
+        this.#state = "trailer";
         return null;
       case "extension":
       case "global":
@@ -201,7 +205,7 @@ export class TarParser {
   #enter(state: State, size: number): void {
     this.#state = state;
     this.#left = size;
-    this.#padding = state === "trailer" ? 0 : paddingAfter(size);
+    this.#padding = paddingAfter(size);
     this.#leaveIfComplete();
   }
 

@@ -84,7 +84,7 @@ export class TarSplitter {
         const { isFile, size, path } = event.entry;
         if (!isFile || size <= INLINE_MAX_BYTES) return null;
         if (size > WHOLE_MAX_BYTES) return this.#openLarge(path, size);
-        this.#small = { path: Buffer.from(path), size, joined: null, joinedBytes: 0 };
+        this.#small = { path: new Uint8Array(path), size, joined: null, joinedBytes: 0 };
         return null;
       }
       case "data":
@@ -126,7 +126,7 @@ export class TarSplitter {
   }
 
   #inline(bytes: Uint8Array): void {
-    this.#chunks.push({ inline: Buffer.from(bytes) });
+    this.#chunks.push({ inline: new Uint8Array(bytes) });
     this.#batchBytes += bytes.length;
     this.#runBytes += bytes.length;
     if (this.#runBytes <= MAX_RUN_BYTES) return;
@@ -139,7 +139,7 @@ export class TarSplitter {
   async #openLarge(path: Uint8Array, size: number): Promise<void> {
     await this.#submit();
     const writer = this.#createWriter(path);
-    this.#large = { path: Buffer.from(path), size, writer, pieces: [], written: Promise.resolve() };
+    this.#large = { path: new Uint8Array(path), size, writer, pieces: [], written: Promise.resolve() };
   }
 
   #createWriter(path: Uint8Array): ObjectWriter {
