@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** Sources are used straight from `src/`, so tests need no TypeScript build; only the addon must be compiled. */
@@ -10,6 +11,8 @@ const project = (name: string, include: string[], extra: Record<string, unknown>
 
 export default defineConfig({
   test: {
+    // All processors, where Vitest would leave one idle; not more than what disks and memory bear.
+    maxWorkers: Math.min(availableParallelism(), 4),
     projects: [
       project("unit", ["packages/*/test/**/*.test.ts", "native/*/test/**/*.test.ts"], {
         // A disk that others keep busy takes its time for a syncfs.
@@ -19,7 +22,6 @@ export default defineConfig({
       project("integration", ["tests/integration/**/*.test.ts"], {
         testTimeout: 300_000,
         hookTimeout: 300_000,
-        fileParallelism: false,
       }),
     ],
   },
