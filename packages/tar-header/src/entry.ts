@@ -43,7 +43,6 @@ export interface EntryExtensions {
 }
 
 const NO_XATTRS: ReadonlyMap<string, Uint8Array> = new Map();
-const UINT32_RANGE = 2 ** 32;
 
 /**
  * Joins a header and the extensions before it.
@@ -97,11 +96,11 @@ class EntryView implements TarEntry {
   }
 
   get uid(): number {
-    return this.#pax?.uid ?? this.header.uid % UINT32_RANGE;
+    return this.#pax?.uid ?? this.header.uid >>> 0;
   }
 
   get gid(): number {
-    return this.#pax?.gid ?? this.header.gid % UINT32_RANGE;
+    return this.#pax?.gid ?? this.header.gid >>> 0;
   }
 
   get mtime(): { readonly sec: number; readonly nsec: number } {

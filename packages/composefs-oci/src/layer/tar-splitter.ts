@@ -183,7 +183,7 @@ export class TarSplitter {
     this.#large = null;
     this.#runBytes = 0;
     this.#write(file);
-    const external = this.#firstFile;
+    const firstFile = this.#firstFile;
     this.#firstFile++;
     const finish = async (): Promise<readonly StoreOutcome[]> => {
       try {
@@ -194,7 +194,8 @@ export class TarSplitter {
       }
       return [await writer.finish()];
     };
-    await this.#writer.submit({ chunks: [{ external }], firstFile: external, files: [file], outcomes: finish() });
+    const chunks = [{ external: firstFile }];
+    await this.#writer.submit({ chunks, firstFile, files: [file], outcomes: finish(), releases: [] });
   }
 
   /** @param written what else must be done before the chunks are released */

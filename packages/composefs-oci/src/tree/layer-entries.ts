@@ -35,7 +35,14 @@ type LayerEntryContent =
  */
 export function* layerEntries(stream: Splitstream, diffId: OciDigest): Generator<LayerEntry, void, undefined> {
   const reader = new LayerEntryReader(diffId);
-  for (const part of stream.parts("passing")) yield* reader.push(part);
+  for (const part of stream.parts("passing")) {
+    const entries: LayerEntry[] = [];
+    try {
+      reader.push(part, entries);
+    } finally {
+      yield* entries;
+    }
+  }
   reader.finish();
 }
 
@@ -45,7 +52,8 @@ export class LayerEntryReader {
   readonly #parser = new TarParser();
   readonly #describe = entryDescriber();
   /** A file whose content is still to come, and what there is of it. */
-  #file: (DescribedEntry & { readonly size: number }) | null = null;
+  #file: DescribedEntry | null = null;
+  #size = 0;
   #pieces: Uint8Array[] = [];
 
   constructor(diffId: OciDigest) {
@@ -53,14 +61,14 @@ export class LayerEntryReader {
   }
 
   /**
-   * Takes the next part, whose bytes may change afterwards; the entries that are complete with it, to be taken at once.
+   * Takes the next part, whose bytes may change afterwards, and adds to `entries` those that are complete with it.
    *
-   * @throws as above, after the entries before the one at fault
+   * @throws as above; the entries before the one at fault are added
    */
-  *push(part: SplitstreamPart): Generator<LayerEntry, void, undefined> {
+  push(part: SplitstreamPart, entries: LayerEntry[]): void {
     try {
-      if ("object" in part) yield this.#takeObject(part.object);
-      else yield* this.#takeInline(part.inline);
+      if ("object" in part) entries.push(this.#takeObject(part.object));
+      else this.#takeInline(part.inline, entries);
     } catch (error) {
       throw inLayer(error, this.#diffId);
     }
@@ -75,7 +83,7 @@ export class LayerEntryReader {
     }
   }
 
-  *#takeInline(bytes: Uint8Array): Generator<LayerEntry, void, undefined> {
+  #takeInline(bytes: Uint8Array, entries: LayerEntry[]): void {
     for (const event of this.#parser.push(bytes)) {
       const entry =
         event.type === "entry"
@@ -83,32 +91,34 @@ export class LayerEntryReader {
           : event.type === "data"
             ? this.#takeData(event.bytes, event.remaining)
             : null;
-      if (entry !== null) yield entry;
+      if (entry !== null) entries.push(entry);
     }
   }
 
   #takeObject(id: ObjectId): LayerEntry {
     const file = this.#file;
-    if (file === null || file.size <= INLINE_MAX_BYTES || this.#parser.remaining !== file.size) {
+    const size = this.#size;
+    if (file === null || size <= INLINE_MAX_BYTES || this.#parser.remaining !== size) {
       throw misplaced(this.#diffId, this.#parser.offset, `object ${id} stands where no file of its size begins`);
     }
-    this.#parser.skip(file.size);
+    this.#parser.skip(size);
     this.#file = null;
-    return withContent(file, { kind: "external", id, size: BigInt(file.size) });
+    return withContent(file, { kind: "external", id, size: BigInt(size) });
   }
 
   #takeHeader(entry: TarEntry): LayerEntry | null {
     checkEntry(entry, this.#diffId);
     if (!entry.isFile || entry.size === 0) return withContent(this.#describe(entry), contentOf(entry));
-    this.#file = { ...this.#describe(entry), size: entry.size };
+    this.#file = this.#describe(entry);
+    this.#size = entry.size;
     return null;
   }
 
   #takeData(bytes: Uint8Array, remaining: number): LayerEntry | null {
     const file = this.#file;
     if (file === null) return null;
-    if (file.size > INLINE_MAX_BYTES) {
-      throw misplaced(this.#diffId, file.offset, `a file of ${file.size} bytes is inline, expected an object`);
+    if (this.#size > INLINE_MAX_BYTES) {
+      throw misplaced(this.#diffId, file.offset, `a file of ${this.#size} bytes is inline, expected an object`);
     }
     this.#pieces.push(new Uint8Array(bytes));
     if (remaining > 0) return null;

@@ -28,8 +28,7 @@ export class LayerFeed {
     this.#isEmpty = false;
     if (this.#state === "failed") return;
     try {
-      // Not spread: a part may have more entries than a call can take arguments.
-      for (const entry of this.#reader.push(part)) this.#entries.push(entry);
+      this.#reader.push(part, this.#entries);
     } catch (error) {
       this.fail(error);
     }

@@ -79,8 +79,15 @@ export function sortedEntries(directory: Directory): [ByteString, TreeNode][] {
 export const NO_XATTRS: Stat["xattrs"] = new Map();
 
 /** A new Stat: mode, owners and times 0 unless given. */
-export function createStat(fields: Partial<Stat> = {}): Stat {
-  return { mode: 0, uid: 0, gid: 0, mtimeSeconds: 0n, mtimeNanoseconds: 0, xattrs: NO_XATTRS, ...fields };
+export function createStat({
+  mode = 0,
+  uid = 0,
+  gid = 0,
+  mtimeSeconds = 0n,
+  mtimeNanoseconds = 0,
+  xattrs = NO_XATTRS,
+}: Partial<Stat> = {}): Stat {
+  return { mode, uid, gid, mtimeSeconds, mtimeNanoseconds, xattrs };
 }
 
 /** A new empty directory. */
