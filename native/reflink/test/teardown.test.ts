@@ -42,3 +42,12 @@ test.each([
   const result = spawnSync(process.execPath, ["-e", script, temporaryDirectory(), ADDON], { encoding: "utf8" });
   expect([result.status, result.signal, result.stderr]).toEqual([7, null, ""]);
 });
+
+test("the addon stays loaded after the only worker that uses it: its threads go on", () => {
+  const code = `const { createDigester, updateDigester } = require(process.argv.at(-1));
+    updateDigester(createDigester("sha256"), Buffer.alloc(1000));`;
+  const script = `new (require("node:worker_threads").Worker)(${JSON.stringify(code)}, { eval: true, argv: process.argv.slice(-1) })
+    .on("exit", (status) => console.log(status, require("node:fs").readFileSync("/proc/self/maps", "latin1").includes("reflink.node")));`;
+  const result = spawnSync(process.execPath, ["-e", script, ADDON], { encoding: "utf8" });
+  expect([result.status, result.stdout, result.stderr]).toEqual([0, "0 true\n", ""]);
+});
