@@ -1,7 +1,7 @@
 #include "napi_util.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new reflink::EnvBatches());
+  env.SetInstanceData(new reflink::EnvBatches(env));
   reflink::init_files(env, exports);
   reflink::init_verity(env, exports);
   reflink::init_store(env, exports);

@@ -107,33 +107,53 @@ inline Napi::Buffer<uint8_t> copy_buffer(Napi::Env env, const uint8_t* data, siz
   return Napi::Buffer<uint8_t>::Copy(env, data, length);
 }
 
-// The batches of one JavaScript environment that the pool works on. They read its memory, so an environment that ends
-// (process.exit(), a terminated worker) first waits for the items that run; the others are not begun.
+class PromiseBatch;
+void settle_batch(Napi::Env env, Napi::Function, void*, PromiseBatch* batch);
+
+// The batches of one JavaScript environment that are under way, and its way to hear of their ends. They read its memory,
+// so an environment that ends (process.exit(), a terminated worker) first waits for the items that run; the others are
+// not begun.
 class EnvBatches {
  public:
   static EnvBatches& of(Napi::Env env) { return *env.GetInstanceData<EnvBatches>(); }
+
+  explicit EnvBatches(Napi::Env env) : done_(Done::New(env, "reflink", 0, 1)) {
+    done_.Unref(env);
+    // Hooks run last in, first out: this one, while the function above still takes calls.
+    napi_add_env_cleanup_hook(env, [](void* batches) { static_cast<EnvBatches*>(batches)->close(); }, this);
+  }
+
   bool closing() const { return closing_.load(std::memory_order_relaxed); }
-  void begin() {
+
+  // On the JavaScript thread, before and after; the event loop goes on while there is any.
+  void begin(Napi::Env env) {
+    if (unsettled_++ == 0) done_.Ref(env);
     std::lock_guard<std::mutex> hold(mutex_);
     running_++;
   }
-  void end(bool* ended) {
+  void settled(Napi::Env env) {
+    if (--unsettled_ == 0) done_.Unref(env);
+  }
+
+  // On any thread: has the batch settled, unless it never ran. From here on it may be gone.
+  void ended(PromiseBatch* batch) {
+    if (batch) done_.BlockingCall(batch);
     std::lock_guard<std::mutex> hold(mutex_);
-    *ended = true;
     running_--;
     idle_.notify_all();
   }
-  void wait(const bool* ended) {
-    std::unique_lock<std::mutex> hold(mutex_);
-    idle_.wait(hold, [&] { return *ended; });
-  }
+
+ private:
+  using Done = Napi::TypedThreadSafeFunction<void, PromiseBatch, settle_batch>;
+
   void close() {
     closing_.store(true, std::memory_order_relaxed);
     std::unique_lock<std::mutex> hold(mutex_);
     idle_.wait(hold, [&] { return running_ == 0; });
   }
 
- private:
+  Done done_;
+  size_t unsettled_ = 0;
   std::atomic<bool> closing_{false};
   std::mutex mutex_;
   std::condition_variable idle_;
@@ -156,27 +176,19 @@ class PromiseBatch : public Batch {
       delete this;
       return promise;
     }
-    done_ = Done::New(env, "reflink", 0, 1);
-    // Hooks run last in, first out: this one, while the function above still takes calls.
-    napi_add_env_cleanup_hook(env, wait_for_all, this);
-    batches_.begin();
+    batches_.begin(env);
     try {
       Pool::instance().submit(this);
     } catch (const std::system_error& error) {
-      batches_.end(&ended_);
-      napi_remove_env_cleanup_hook(env, wait_for_all, this);
+      batches_.ended(nullptr);
+      batches_.settled(env);
       deferred_.Reject(Napi::Error::New(env, std::string("no native thread: ") + error.what()).Value());
-      done_.Release();
       delete this;
     }
     return promise;
   }
 
-  void finished() final {
-    done_.BlockingCall(this);
-    done_.Release();
-    batches_.end(&ended_);  // from here on `this` may be gone
-  }
+  void finished() final { batches_.ended(this); }
 
   bool abandoned() const final { return batches_.closing(); }
 
@@ -184,32 +196,28 @@ class PromiseBatch : public Batch {
   virtual Napi::Value result(Napi::Env env) = 0;
 
  private:
-  static void wait_for_all(void* batch) { static_cast<PromiseBatch*>(batch)->batches_.close(); }
-
-  static void settle(Napi::Env env, Napi::Function, void*, PromiseBatch* batch) {
-    std::unique_ptr<PromiseBatch> owned(batch);
-    batch->batches_.wait(&batch->ended_);  // the thread that called is about to release the function
-    if (env == nullptr) return;  // the environment is being torn down; nobody waits any more
-    napi_remove_env_cleanup_hook(env, wait_for_all, batch);
-    Napi::HandleScope scope(env);
-    try {
-      try {
-        owned->deferred_.Resolve(owned->result(env));
-      } catch (const Napi::Error& error) {
-        owned->deferred_.Reject(error.Value());
-      }
-    } catch (const Napi::Error&) {
-      // A worker that is being terminated runs no more JavaScript: nobody is left to be told.
-    }
-  }
-  using Done = Napi::TypedThreadSafeFunction<void, PromiseBatch, &PromiseBatch::settle>;
+  friend void settle_batch(Napi::Env, Napi::Function, void*, PromiseBatch*);
 
   EnvBatches& batches_;
   Napi::Promise::Deferred deferred_;
   std::vector<Napi::Reference<Napi::Value>> kept_;
-  Done done_;
-  bool ended_ = false;  // under the mutex of batches_
 };
+
+inline void settle_batch(Napi::Env env, Napi::Function, void*, PromiseBatch* batch) {
+  std::unique_ptr<PromiseBatch> owned(batch);
+  if (env == nullptr) return;  // the environment is being torn down; nobody waits any more
+  batch->batches_.settled(env);
+  Napi::HandleScope scope(env);
+  try {
+    try {
+      batch->deferred_.Resolve(batch->result(env));
+    } catch (const Napi::Error& error) {
+      batch->deferred_.Reject(error.Value());
+    }
+  } catch (const Napi::Error&) {
+    // A worker that is being terminated runs no more JavaScript: nobody is left to be told.
+  }
+}
 
 // One call on a thread of the pool that yields a number.
 template <class Call>
