@@ -23,9 +23,19 @@ interface Recorded {
 const TESTDATA = new URL("../../testdata/", import.meta.url);
 const read = <T>(name: string): T => JSON.parse(readFileSync(new URL(name, TESTDATA), "utf8")) as T;
 const recorded = read<Recorded>("cfsctl/oci.json");
-const { images } = read<{ readonly images: readonly { readonly name: string; readonly manifest_digest: OciDigest }[] }>(
-  "oci/vectors.json",
-);
+interface RecordedImage {
+  readonly name: string;
+  readonly manifest_digest: OciDigest;
+  readonly manifest: string;
+  readonly config: string;
+  readonly layers: readonly { readonly diff_id: OciDigest }[];
+  readonly hash: {
+    readonly sha256: {
+      readonly V1: { readonly images_json: { readonly images: object[] }; readonly inspect_json: object };
+    };
+  };
+}
+const { images } = read<{ readonly images: readonly RecordedImage[] }>("oci/vectors.json");
 /** In the order in which the reference pulled them. */
 const NAMES = ["umoci-go", "index-flat", "artifact"];
 const MANIFEST = images.find(({ name }) => name === "umoci-go")?.manifest_digest as OciDigest;
@@ -72,6 +82,60 @@ test.each(recorded.outputs.map(({ argv, ...output }) => ({ command: argv.join(" 
     expect(await cfsctl(repo, ...argv)).toMatchObject({ status, stdout });
   },
 );
+
+describe("--json=v2 does without the oddities of --json, which stays as it is (D22)", () => {
+  const image = images.find(({ name }) => name === "umoci-go") as (typeof images)[number];
+  const { images_json: listed, inspect_json: inspected } = image.hash.sha256.V1;
+  const json = async (...argv: string[]): Promise<unknown> => JSON.parse((await cfsctl(repo, ...argv)).stdout);
+
+  test("oci images: a list", async () => {
+    const [expected] = listed.images;
+    expect((await json("oci", "images", "--json")) as object).toEqual({
+      images: expect.arrayContaining([expected]) as unknown,
+    });
+    const list = (await json("oci", "images", "--json=v2")) as unknown[];
+    expect(list).toContainEqual(expected);
+    expect(list).toHaveLength(NAMES.length);
+  });
+
+  test("oci inspect: documents, not their text", async () => {
+    expect(await json("oci", "inspect", "umoci-go")).toEqual(inspected);
+    expect(await json("oci", "inspect", "umoci-go", "--json")).toEqual(inspected);
+    expect(await json("oci", "inspect", "--json=v2", "umoci-go")).toEqual({
+      ...inspected,
+      manifest: JSON.parse(image.manifest) as unknown,
+      config: JSON.parse(image.config) as unknown,
+    });
+  });
+
+  test("oci layer: names as everywhere else", async () => {
+    const diffId = image.layers[0]?.diff_id as string;
+    const before = (await json("oci", "layer", "--json", diffId)) as Record<string, unknown>;
+    expect(Object.keys(before)).toEqual(["diffId", "verity", "size", "entryCount", "splitstream"]);
+    const snakeCase = (value: unknown): unknown =>
+      typeof value !== "object" || value === null
+        ? value
+        : Object.fromEntries(
+            Object.entries(value).map(([key, inner]) => [
+              key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+              snakeCase(inner),
+            ]),
+          );
+    expect(await json("oci", "layer", "--json=v2", diffId)).toEqual(snakeCase(before));
+    expect(before).toMatchObject({ diffId });
+  });
+
+  test.each([["images"], ["streams", "ls"]])("%s: a list", async (...command) => {
+    const before = (await json(...command, "--json")) as Record<string, unknown>;
+    const [list] = Object.values(before);
+    expect(Array.isArray(list)).toBe(true);
+    expect(await json(...command, "--json=v2")).toEqual(list);
+  });
+
+  test("another version is refused", async () => {
+    expect(await cfsctl(repo, "oci", "images", "--json=v3")).toMatchObject({ status: 2, stdout: "" });
+  });
+});
 
 describe("oci fsck", () => {
   const damages = recorded.damages.map((damage) => ({ ...damage, what: damage.link ?? "removed" }));

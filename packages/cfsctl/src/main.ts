@@ -4,7 +4,7 @@ import { loadCommands } from "./commands/load-commands.ts";
 import { type ChosenProgram, chosenProgram } from "./commands/multicall/programs.ts";
 import type { Context } from "./context.ts";
 import { type Io, Output, StdoutClosed } from "./io.ts";
-import { type GlobalOptions, globalOptions } from "./options.ts";
+import { type GlobalOptions, globalOptions, namedJsonVersions } from "./options.ts";
 import { formatError } from "./render/error.ts";
 import { printable } from "./render/printable.ts";
 import { UsageError } from "./usage-error.ts";
@@ -48,7 +48,7 @@ export async function runCli(argv: readonly string[], io: Io = process, script =
 /** Runs the command; help and version end commander's work by an error, too. @throws CommanderError usage errors */
 async function parse(program: Command, argv: readonly string[]): Promise<void> {
   try {
-    await program.parseAsync(argv, { from: "user" });
+    await program.parseAsync(namedJsonVersions(argv), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError) || error.exitCode !== OK) throw error;
   }

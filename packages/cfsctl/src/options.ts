@@ -12,6 +12,20 @@ export function valueOption(flags: string, description: string, choices?: readon
   });
 }
 
+/** Shape of JSON on standard output: as composefs-rs has it, or one without its oddities (cli.md §1.8, D22). */
+export type JsonVersion = "v1" | "v2";
+
+/** `--json[=v2]`: {@link namedJsonVersions} has made the version explicit. */
+export function jsonOption(description: string): Option {
+  return valueOption("--json [version]", description, ["v1", "v2"]);
+}
+
+/** Arguments where `--json` names its version, so that it takes no argument after it for one. */
+export function namedJsonVersions(argv: readonly string[]): string[] {
+  const end = argv.includes("--") ? argv.indexOf("--") : argv.length;
+  return argv.map((arg, i) => (arg === "--json" && i < end ? "--json=v1" : arg));
+}
+
 /** `--xattrs`, of the commands that make a file tree. */
 export function xattrsOption(): Option {
   return valueOption("--xattrs <which>", "xattrs to keep (default: allowlist-only)", [

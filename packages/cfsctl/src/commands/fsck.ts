@@ -2,12 +2,12 @@ import type { FsckReport } from "@composefs/core";
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
 import { lockWait } from "../lock-wait.ts";
-import { valueOption } from "../options.ts";
+import { type JsonVersion, jsonOption, valueOption } from "../options.ts";
 import { printable } from "../render/printable.ts";
 import { withRepository } from "../repository.ts";
 
 interface FsckArguments {
-  readonly json?: true;
+  readonly json?: JsonVersion;
   readonly metadataOnly?: true;
   readonly repair?: true;
   readonly wait?: string;
@@ -19,7 +19,7 @@ export function addFsck(parent: Command, context: Context): void {
   parent
     .command("fsck")
     .description("check objects, streams, images and refs; exit status 1 if anything is wrong")
-    .option("--json", "print the result as JSON")
+    .addOption(jsonOption("print the result as JSON"))
     .option("--metadata-only", "leave out the contents of objects")
     .option("--repair", "remove broken links and leftover temporary files")
     .addOption(valueOption("--wait <seconds>", "with --repair: wait at most so long until nobody uses the repository"))

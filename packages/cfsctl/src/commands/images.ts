@@ -1,6 +1,7 @@
 import type { ImageRef } from "@composefs/core";
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
+import { type JsonVersion, jsonOption } from "../options.ts";
 import { refName } from "../ref-name.ts";
 import { printable } from "../render/printable.ts";
 import { formatTable } from "../render/table.ts";
@@ -10,7 +11,7 @@ import { withRepository } from "../repository.ts";
 const SHORT_DIGITS = 12;
 
 interface ImagesArguments {
-  readonly json?: true;
+  readonly json?: JsonVersion;
   readonly trunc: boolean;
 }
 
@@ -21,12 +22,13 @@ export function addImages(parent: Command, context: Context): void {
     .command("images")
     .alias("list-images")
     .description("list the named images, or remove a name")
-    .option("--json", "print them as JSON")
+    .addOption(jsonOption("print them as JSON"))
     .option("--no-trunc", "show digests in full")
     .action((options: ImagesArguments) =>
       withRepository(globals(), async (repository) => {
         const images = repository.listImages();
-        if (options.json) await output.writeJson({ images: images.map(({ name, id }) => ({ name, digest: id })) });
+        const list = images.map(({ name, id }) => ({ name, digest: id }));
+        if (options.json) await output.writeJson(options.json === "v2" ? list : { images: list });
         else if (images.length === 0) await output.write("No images found\n");
         else
           await output.write(

@@ -1,6 +1,7 @@
 import type { Repository } from "@composefs/core";
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
+import { type JsonVersion, jsonOption } from "../options.ts";
 import { refName } from "../ref-name.ts";
 import { printable } from "../render/printable.ts";
 import { formatTable } from "../render/table.ts";
@@ -23,14 +24,14 @@ function addStreamsLs(parent: Command, { globals, output, stderr }: Context): vo
   parent
     .command("ls")
     .description("list the streams by content identifier, with the refs that keep them")
-    .option("--json", "print them as JSON")
-    .action((options: { readonly json?: true }) =>
+    .addOption(jsonOption("print them as JSON"))
+    .action((options: { readonly json?: JsonVersion }) =>
       withRepository(globals(), async (repository) => {
         const { streams, broken } = listStreams(repository);
         for (const { name, entry } of broken) {
           stderr.write(`Ref ${printable(name)} leads nowhere: there is no stream ${printable(entry)}\n`);
         }
-        if (options.json) await output.writeJson({ streams });
+        if (options.json) await output.writeJson(options.json === "v2" ? streams : { streams });
         else if (streams.length === 0) await output.write("No streams found\n");
         else {
           const rows = streams.map(({ name, refs }) => [name, refs.join(", ")]);

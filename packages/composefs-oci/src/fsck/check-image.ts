@@ -5,6 +5,7 @@ import { type ImageConfig, parseConfig } from "../image/config.ts";
 import { readJsonStream } from "../image/json-stream.ts";
 import { type Manifest, parseManifest } from "../image/manifest.ts";
 import { SEAL_LABEL, sealOf } from "../image/seal.ts";
+import { verifyLayerStream } from "../layer/verify-stored-layer.ts";
 import { CONTENT_TYPE, configRefName, contentId } from "../streams.ts";
 import type { OciFindingKind } from "./finding.ts";
 
@@ -15,11 +16,17 @@ type Stream = Splitstream & { readonly id: ObjectId };
 
 /**
  * Checks everything that an image needs: manifest and config with their digests, layers and their objects, EROFS images.
- * Objects are only looked for; their contents are the repository's fsck to check. diff_ids are not computed again.
+ * Objects are only looked for; their contents are the repository's fsck to check.
  *
+ * @param contents whether to compute diff_ids, too
  * @throws KernelError and node:fs errors where the repository cannot be read at all
  */
-export async function checkImage(repository: Repository, manifestDigest: OciDigest, report: Report): Promise<void> {
+export async function checkImage(
+  repository: Repository,
+  manifestDigest: OciDigest,
+  contents: boolean,
+  report: Report,
+): Promise<void> {
   const manifest = await checkManifest(repository, manifestDigest, report);
   if (manifest === null) return;
   const { document, stream } = manifest;
@@ -42,7 +49,7 @@ export async function checkImage(repository: Repository, manifestDigest: OciDige
   }
   const parsed = parseOr(report, "config-parse-failed", () => parseConfig(config.bytes));
   if (parsed === null) return;
-  await checkLayers(repository, parsed, config.stream, report);
+  await checkLayers(repository, parsed, config.stream, contents, report);
   checkErofsImages(repository, config.bytes, config.stream, report);
 }
 
@@ -102,6 +109,7 @@ async function checkLayers(
   repository: Repository,
   { diffIds }: ImageConfig,
   config: Stream,
+  contents: boolean,
   report: Report,
 ): Promise<void> {
   // By its own name `oci layer` finds a layer; where that leads is the repository's fsck to check.
@@ -110,16 +118,26 @@ async function checkLayers(
     const id = config.namedRefs.get(diffId);
     if (id === undefined) report("layer-ref-missing", diffId);
     else if (!entries.has(contentId("layer", diffId))) report("layer-stream-missing", diffId);
-    else await checkLayer(repository, diffId, id, report);
+    else await checkLayer(repository, diffId, id, contents, report);
   }
 }
 
-async function checkLayer(repository: Repository, diffId: OciDigest, id: ObjectId, report: Report): Promise<void> {
+async function checkLayer(
+  repository: Repository,
+  diffId: OciDigest,
+  id: ObjectId,
+  contents: boolean,
+  report: Report,
+): Promise<void> {
   try {
-    const { type, objectRefs } = await repository.openStreamObject(id, contentId("layer", diffId));
+    const stream = await repository.openStreamObject(id, contentId("layer", diffId));
+    const { type, objectRefs } = stream;
     if (type !== CONTENT_TYPE.layer) report("layer-check-failed", `${diffId}: its content type is '${type}'`);
     const [first, ...others] = await repository.objects.missing(objectRefs);
-    if (first === undefined) return;
+    if (first === undefined) {
+      if (contents) await checkDiffId(repository, stream, diffId, report);
+      return;
+    }
     const more = others.length > 0 ? ` (and ${others.length} more)` : "";
     report("layer-object-missing", `${diffId}: Opening object ${repository.hash}:${first}${more}`);
   } catch (error) {
@@ -129,6 +147,17 @@ async function checkLayer(repository: Repository, diffId: OciDigest, id: ObjectI
     } else {
       report("layer-check-failed", `${diffId}: ${error.message}`);
     }
+  }
+}
+
+/** Reads the whole tar. Of damaged objects the repository's own check tells. */
+async function checkDiffId(repository: Repository, stream: Stream, diffId: OciDigest, report: Report): Promise<void> {
+  try {
+    await verifyLayerStream(repository, stream, diffId);
+  } catch (error) {
+    if (error instanceof ComposefsError && error.code === "OBJECT_CORRUPT") return;
+    if (!(error instanceof OciError)) throw error;
+    report("layer-check-failed", `${diffId}: ${error.message}`);
   }
 }
 

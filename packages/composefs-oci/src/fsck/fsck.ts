@@ -49,7 +49,7 @@ export async function fsckImages(repository: Repository, options: OciFsckOptions
     } else {
       const digest = image === undefined ? (digests.get(name) ?? null) : await resolved(repository, name, found);
       if (digest !== null) {
-        const about = known.get(digest) ?? (await check(repository, digest));
+        const about = known.get(digest) ?? (await check(repository, digest, !metadataOnly));
         known.set(digest, about);
         for (const one of about) found.push({ ...one, image: name });
       }
@@ -61,9 +61,13 @@ export async function fsckImages(repository: Repository, options: OciFsckOptions
   return { ok, imagesChecked: names.length, imagesCorrupted, findings, repository: report };
 }
 
-async function check(repository: Repository, digest: OciDigest): Promise<Omit<OciFinding, "image">[]> {
+async function check(
+  repository: Repository,
+  digest: OciDigest,
+  contents: boolean,
+): Promise<Omit<OciFinding, "image">[]> {
   const found: Omit<OciFinding, "image">[] = [];
-  await checkImage(repository, digest, (kind, detail) => found.push({ kind, detail }));
+  await checkImage(repository, digest, contents, (kind, detail) => found.push({ kind, detail }));
   return found;
 }
 

@@ -23,6 +23,8 @@ export interface ImageParts {
   readonly config: Uint8Array;
   /** In the order of the config's diff_ids, repeated ones too. */
   readonly layers: readonly LayerRef[];
+  /** Those that are not what their diff_id says, and must not be found by it; none by default. */
+  readonly misnamed?: ReadonlySet<string> | undefined;
   /** Their tree, where it is being made already; by default it is made when an image is missing. */
   readonly tree?: Promise<Directory> | undefined;
 }
@@ -69,9 +71,12 @@ export async function finalizeImage(
   const { tag = null, onProgress, signal } = options;
   if (options.bootable) refuseArtifact(image);
   const ref = tag === null ? null : tagRef(tag);
-  const present = await findJsonStream(repository, "config", configDigest);
-  const configRefs = present?.namedRefs ?? new Map<string, ObjectId>();
   const layerRefs = distinctLayers(layers);
+  const found = await findJsonStream(repository, "config", configDigest);
+  // Images of other layers, which somebody took for these, are none of this one.
+  const isOfThese = kind === "artifact" || layerRefs.every(([diffId, id]) => found?.namedRefs.get(diffId) === id);
+  const present = isOfThese ? found : null;
+  const configRefs = present?.namedRefs ?? new Map<string, ObjectId>();
   const images = kind === "container" ? await ensureImages(repository, layers, configRefs, options, tree) : null;
   const boot = options.bootable ? await bootImagesOf(repository, layers, configRefs, options) : null;
   if (images !== null) noteBrokenSeal(image.config, [...images.all.values(), ...configRefs.values()], boot, onProgress);
@@ -91,7 +96,9 @@ export async function finalizeImage(
   const changed = await repository.publish({
     images: [...(images?.all.values() ?? []), ...(boot?.wanted.values() ?? [])].map((id) => ({ id })),
     streams: [
-      ...layerRefs.map(([diffId, id]) => ({ contentId: contentId("layer", diffId), id })),
+      ...layerRefs
+        .filter(([diffId]) => !image.misnamed?.has(diffId))
+        .map(([diffId, id]) => ({ contentId: contentId("layer", diffId), id })),
       { contentId: contentId("config", configDigest), id: final.configId },
       { contentId: manifestName, id: final.manifestId },
     ],

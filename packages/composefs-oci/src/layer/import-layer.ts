@@ -12,7 +12,7 @@ import { checkDiffId } from "./verify-stored-layer.ts";
 
 /** Settings of {@link storeTarLayer}. */
 export interface TarLayerOptions {
-  /** Check the tar against the diff_id; default true. */
+  /** Refuse a tar that does not have the diff_id; default true. */
   readonly verify?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Told how many bytes of the tar are done. */
@@ -83,7 +83,7 @@ export async function storeTarLayer(
   options: TarLayerOptions = {},
 ): Promise<StoredLayer> {
   const { signal, verify = true, onBytes, release, onPart } = options;
-  const digester = verify ? startDigest(diffId) : null;
+  const digester = startDigest(diffId);
   const stream = repository.createStream(CONTENT_TYPE.layer);
   const parser = new TarParser();
   const splitter = new TarSplitter(repository, stream, diffId, onPart);
@@ -91,7 +91,7 @@ export async function storeTarLayer(
   try {
     for await (const chunk of tar) {
       signal?.throwIfAborted();
-      const hashed = digester?.update(chunk);
+      const hashed = digester.update(chunk);
       for (const event of parser.push(chunk)) {
         const wait = splitter.take(event);
         if (wait !== null) await wait;
@@ -109,9 +109,10 @@ export async function storeTarLayer(
   } finally {
     await splitter.close();
   }
-  if (digester !== null) checkDiffId(diffId, await finishDigest(digester, diffId));
+  const actual = await finishDigest(digester, diffId);
+  if (verify) checkDiffId(diffId, actual);
   const id = await repository.objects.put(stream.finish(), `splitstream of layer ${diffId}`);
-  return { id, stats };
+  return { id, stats, isMisnamed: actual !== diffId };
 }
 
 async function checkTar(

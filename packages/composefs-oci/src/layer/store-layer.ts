@@ -35,6 +35,8 @@ export interface ImportStoreLayerOptions {
 export interface StoredLayer {
   readonly id: ObjectId;
   readonly stats: ImportStats;
+  /** Its tar is known not to have the diff_id, and was taken all the same: it must not be found by that name. */
+  readonly isMisnamed?: boolean | undefined;
 }
 
 /**

@@ -1,24 +1,33 @@
-import type { Repository } from "@composefs/core";
+import type { Repository, Splitstream } from "@composefs/core";
 import { parseSplitstream } from "@composefs/core/import";
 import { type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { finishDigest, startDigest } from "../long-digest.ts";
 
-/**
- * Reads the tar that a splitstream file describes out of the repository's own objects and checks it against its diff_id.
- * What is checked is what was stored, so a source that changes meanwhile makes no difference.
- *
- * @throws OciError `DIFF_ID_MISMATCH`
- */
-export async function verifyStoredLayer(
+/** {@link verifyLayerStream} for the file of a splitstream, which may have no name yet. */
+export function verifyStoredLayer(
   repository: Repository,
   file: Uint8Array,
   diffId: string,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<void> {
+  return verifyLayerStream(repository, parseSplitstream(file, repository.hash, `of layer ${diffId}`), diffId, options);
+}
+
+/**
+ * Reads the tar that a splitstream describes out of the repository's own objects and checks it against its diff_id.
+ * What is checked is what was stored, so a source that changes meanwhile makes no difference.
+ *
+ * @throws OciError `DIFF_ID_MISMATCH`
+ */
+export async function verifyLayerStream(
+  repository: Repository,
+  stream: Splitstream,
+  diffId: string,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
   const expected = parseDigest(diffId);
   const digester = startDigest(expected);
-  const stream = parseSplitstream(file, repository.hash, `of layer ${diffId}`);
   for await (const bytes of repository.readStream(stream, options)) await digester.update(bytes);
   checkDiffId(expected, await finishDigest(digester, expected));
 }

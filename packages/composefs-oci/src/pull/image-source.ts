@@ -6,6 +6,8 @@ import type { StoredLayer } from "../layer/store-layer.ts";
 export interface SourceLayer {
   /** The diff_id; of an artifact's layer the digest of its blob. */
   readonly diffId: OciDigest;
+  /** The blob it is made of, where there is one; layers of one diff_id are made of one blob unless this differs. */
+  readonly blob?: OciDigest | undefined;
   /** Bytes to be read: of the tar, or of the blob as the source has it; null when the source does not know. */
   readonly bytes: number | null;
   /**

@@ -12,6 +12,7 @@ import { addStats, emptyStats, type ImportStats } from "../import-stats.ts";
 import { findLayer } from "../layer/find-layer.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
+import { contentId } from "../streams.ts";
 import type { LayerFeed } from "../tree/layer-feed.ts";
 import type { TreeLayer } from "../tree/layers-tree.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
@@ -48,6 +49,8 @@ const MAX_LAYERS = 1000;
 interface PlannedImport {
   readonly diffId: OciDigest;
   readonly source: SourceLayer;
+  /** Layers of the same diff_id made of other blobs. */
+  readonly others: readonly SourceLayer[];
   /** What the repository has of it; null when it is to be stored. */
   readonly present: StoredLayer | null;
 }
@@ -62,7 +65,7 @@ interface StoredLayers {
 /**
  * Brings an image into the repository: layers that are missing, several at a time, then config and manifest, and only
  * when all of it is on disk their names and the tag. A container image gets its EROFS images too. Whatever fails before,
- * nothing has got a name.
+ * nothing has got a name, but for layers that were complete when the pull was interrupted: the next one goes on from there.
  *
  * @throws OciError `MANIFEST_INVALID`, `MANIFEST_UNSUPPORTED`, `BLOB_DIGEST_MISMATCH`, `LAYER_COUNT_MISMATCH`,
  *   `REF_INVALID`, `LAYER_UNSUPPORTED` no file tree can be made of a layer; ComposefsError `REPO_READ_ONLY`,
@@ -94,26 +97,40 @@ export async function importImage(
   });
   await source.prepare?.(plan.filter(({ present }) => present === null).map(({ source: layer }) => layer));
   onProgress?.({ type: "stage", stage: "layers" });
-  const { byDiffId, tree } = await storeLayers(repository, source, plan, manifest.kind === "container", options);
-  signal?.throwIfAborted();
-
-  const final = await finalizeImage(
-    repository,
-    {
-      kind: manifest.kind,
-      subject: manifest.subject?.digest ?? null,
-      manifestDigest,
-      manifest: source.manifest,
-      configDigest,
-      config: source.config,
-      layers: source.layers.map(({ diffId }) => ({ diffId, id: (byDiffId.get(diffId) as StoredLayer).id })),
-      tree,
-    },
-    options,
-  );
-  const missing = plan.filter(({ present }) => present === null).length;
-  const stats = sumStats([...byDiffId.values()], source.layers.length, missing);
-  return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, stats };
+  const finished = new Map<OciDigest, StoredLayer>();
+  try {
+    const { byDiffId, tree } = await storeLayers(
+      repository,
+      source,
+      plan,
+      manifest.kind === "container",
+      finished,
+      options,
+    );
+    signal?.throwIfAborted();
+    const layers = source.layers.map(({ diffId }) => ({ diffId, ...(byDiffId.get(diffId) as StoredLayer) }));
+    const final = await finalizeImage(
+      repository,
+      {
+        kind: manifest.kind,
+        subject: manifest.subject?.digest ?? null,
+        manifestDigest,
+        manifest: source.manifest,
+        configDigest,
+        config: source.config,
+        layers: layers.map(({ diffId, id }) => ({ diffId, id })),
+        misnamed: new Set(layers.filter(({ isMisnamed }) => isMisnamed).map(({ diffId }) => diffId)),
+        tree,
+      },
+      options,
+    );
+    const missing = plan.filter(({ present }) => present === null).length;
+    const stats = sumStats([...byDiffId.values()], source.layers.length, missing);
+    return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, stats };
+  } catch (error) {
+    if (isInterruption(error, signal)) await nameLayers(repository, finished);
+    throw error;
+  }
 }
 
 function checkConfig(config: Uint8Array, expected: OciDigest): void {
@@ -151,28 +168,35 @@ async function planLayers(
   layers: readonly SourceLayer[],
   kind: Manifest["kind"],
 ): Promise<PlannedImport[]> {
-  const distinct = new Map<OciDigest, SourceLayer>();
-  for (const source of layers) if (!distinct.has(source.diffId)) distinct.set(source.diffId, source);
+  const distinct = new Map<OciDigest, Map<OciDigest | undefined, SourceLayer>>();
+  for (const source of layers) {
+    const ofDiffId = distinct.get(source.diffId) ?? new Map<OciDigest | undefined, SourceLayer>();
+    if (!ofDiffId.has(source.blob)) ofDiffId.set(source.blob, source);
+    distinct.set(source.diffId, ofDiffId);
+  }
   // Several at a time: the native threads look for the objects of one while the stream of another is read here.
   const limit = pLimit(availableParallelism());
-  return limit.map(distinct.values(), async (source): Promise<PlannedImport> => {
-    const { diffId } = source;
+  return limit.map(distinct, async ([diffId, ofDiffId]): Promise<PlannedImport> => {
+    const [source, ...others] = ofDiffId.values() as Iterable<SourceLayer> as [SourceLayer];
     const found = await findLayer(repository, diffId, kind === "container" ? "tar" : "any");
     const present =
       found === null ? null : { id: found.id, stats: { ...emptyStats(), objectsAlreadyPresent: found.objects } };
-    return { diffId, source, present };
+    return { diffId, source, others, present };
   });
 }
 
 /**
  * Stores the layers that are missing, several at a time. The tree of the layers is made meanwhile, unless none is missing:
  * then its image is most likely there, too.
+ *
+ * @param finished gets each layer that is complete
  */
 async function storeLayers(
   repository: Repository,
   source: ImageSource,
   plan: readonly PlannedImport[],
   withTree: boolean,
+  finished: Map<OciDigest, StoredLayer>,
   options: ImportImageOptions,
 ): Promise<StoredLayers> {
   const { onProgress, compatWhiteouts } = options;
@@ -194,7 +218,11 @@ async function storeLayers(
     const { diffId } = layer;
     const feed = growing?.feed(diffId);
     if (feed !== undefined) feeds.set(diffId, feed);
-    const stored = limit(storeLayer, layer, signal, onProgress, feed);
+    const stored = limit(async () => {
+      const layerStored = await storeLayer(layer, signal, onProgress, feed);
+      finished.set(diffId, layerStored);
+      return layerStored;
+    });
     storing.set(
       diffId,
       stored.catch((error: unknown) => {
@@ -219,6 +247,19 @@ async function storeLayers(
   return { byDiffId, tree };
 }
 
+/** Whether nothing is wrong with the image: somebody ended the pull, or the source went away. */
+function isInterruption(error: unknown, signal: AbortSignal | undefined): boolean {
+  return (signal?.aborted ?? false) || (error instanceof OciError && error.code === "TRANSPORT");
+}
+
+/** Names layers so that another pull finds them; nothing refers to them, so that a collection takes them. */
+async function nameLayers(repository: Repository, layers: ReadonlyMap<OciDigest, StoredLayer>): Promise<void> {
+  const sound = [...layers].filter(([, { isMisnamed }]) => !isMisnamed);
+  const streams = sound.map(([diffId, { id }]) => ({ contentId: contentId("layer", diffId), id }));
+  // What ended the pull is worth more than an error of this.
+  if (streams.length > 0) await repository.publish({ streams }).catch(() => undefined);
+}
+
 /** What makes a tree while layers are stored; not loaded when none is. */
 async function loadTree() {
   const [{ layersTree }, { LayerFeed }] = await Promise.all([
@@ -229,7 +270,7 @@ async function loadTree() {
 }
 
 async function storeLayer(
-  { diffId: id, source }: PlannedImport,
+  { diffId: id, source, others }: PlannedImport,
   signal: AbortSignal,
   onProgress: ProgressListener | undefined,
   feed: LayerFeed | undefined,
@@ -247,8 +288,18 @@ async function storeLayer(
     onPart: feed && ((part) => feed.add(part)),
   });
   feed?.end();
+  for (const other of others) checkSame(id, stored, await other.store({ signal, onBytes: () => undefined }));
   onProgress?.({ type: "done", id, bytes: size, stats: stored.stats });
   return stored;
+}
+
+/** Two blobs of one diff_id; each was checked against it, unless nobody wanted that. */
+function checkSame(diffId: OciDigest, one: StoredLayer, other: StoredLayer): void {
+  if (one.id === other.id) return;
+  throw new OciError("DIFF_ID_MISMATCH", `layer ${diffId}: two blobs have this diff_id, but other contents`, {
+    details: { layer: diffId },
+    hint: "the image was made wrong; build it again",
+  });
 }
 
 function sumStats(stored: readonly StoredLayer[], layers: number, missing: number): ImportStats {

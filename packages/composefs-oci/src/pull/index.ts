@@ -1,2 +1,4 @@
 // A pull without the rest of the package, whose modules take time to load.
+
+export { givenTagRef } from "../image/tag-name.ts";
 export { pull } from "./pull.ts";

@@ -1,4 +1,5 @@
 import type { Repository } from "@composefs/core";
+import { ComposefsError } from "@composefs/core/repository";
 import { tagRef } from "../image/tag-name.ts";
 import { importImage, type PullResult } from "./import-image.ts";
 import type { SourcePullOptions } from "./source-pull.ts";
@@ -22,6 +23,27 @@ export interface PullOptions extends Omit<SourcePullOptions, "strictPlatform">, 
  * @throws as {@link importImage} and {@link pullFromSource}; OciError `TRANSPORT`, `ZERO_COPY_IMPOSSIBLE`; CstorageError
  */
 export async function pull(repository: Repository, reference: string, options: PullOptions = {}): Promise<PullResult> {
+  try {
+    return await pullFrom(repository, reference, options);
+  } catch (error) {
+    throw ofImage(error, reference);
+  }
+}
+
+/** The same error with the image in front, if it is about its tree: that has paths like those of this machine. */
+function ofImage(error: unknown, source: string): unknown {
+  if (!(error instanceof ComposefsError) || !OF_TREE.has(error.code)) return error;
+  const { code, message, details, hint, cause } = error;
+  return new ComposefsError(code, `${source}: ${message}`, {
+    details: { ...details, source },
+    cause,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+const OF_TREE: ReadonlySet<string> = new Set(["TREE_INVALID", "IMAGE_UNREPRESENTABLE"]);
+
+async function pullFrom(repository: Repository, reference: string, options: PullOptions): Promise<PullResult> {
   const parsed = parseTransport(reference);
   repository.ensureWritable();
   if (options.tag != null) tagRef(options.tag);

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OciError } from "../errors.ts";
 import type { AccessOptions, BlobSource, Platform } from "../source/blob-source.ts";
 import { openDir } from "../source/dir-source.ts";
 import { openDockerArchive } from "../source/docker-archive-source.ts";
+import { temporaryDirectory } from "../temporary-directory.ts";
 
 /** Settings of {@link openThroughSkopeo}. */
 export interface SkopeoOptions extends AccessOptions {
@@ -25,7 +25,7 @@ const MAX_STDERR_CHARS = 8192;
  * @see oci.md §11.7
  */
 export async function openThroughSkopeo(reference: string, options: SkopeoOptions = {}): Promise<BlobSource> {
-  const directory = await mkdtemp(join(tmpdir(), "composefs-skopeo-"));
+  const directory = await mkdtemp(join(temporaryDirectory(), "composefs-skopeo-"));
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
     const path = join(directory, "image");

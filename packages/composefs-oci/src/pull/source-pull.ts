@@ -63,6 +63,7 @@ function sourceLayers(
     const verify = isContainer && (verifyDiffId ?? true);
     return {
       diffId,
+      blob: blob.digest,
       bytes: blob.size,
       store: (run) => storeSourceLayer(repository, source, blob, diffId, { ...run, verify }),
     };

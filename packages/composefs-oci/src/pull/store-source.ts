@@ -6,8 +6,11 @@ import { accessLayers, canBypassFilePermissions, DIRECT_ACCESS, discoverStores }
 import pLimit from "p-limit";
 import { type OciDigest, parseDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
+import { parseConfig } from "../image/config.ts";
 import type { StoreVerification } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
+import type { Platform } from "../source/blob-source.ts";
+import { platformFits, platformText } from "../source/platform.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
 
 /** Settings of a pull from a containers-storage. */
@@ -22,6 +25,8 @@ export interface StoreSourceOptions {
   readonly zeroCopy?: boolean | undefined;
   /** Longest wait for podman's locks in milliseconds. */
   readonly lockTimeoutMs?: number | undefined;
+  /** The image must be for this platform; default any. */
+  readonly platform?: Platform | undefined;
   readonly onProgress?: ProgressListener | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -76,6 +81,7 @@ async function openSource(
   const locks = { signal: options.signal, lockTimeoutMs: options.lockTimeoutMs };
   const manifest = await image.manifest(locks);
   const config = await image.config(locks);
+  if (options.platform !== undefined) checkPlatform(config, options.platform);
   const layers = new Map<SourceLayer, StoreLayer>();
   for (const layer of await image.layers(locks)) layers.set(sourceLayer(repository, layer, reading, options), layer);
   return {
@@ -90,6 +96,17 @@ async function openSource(
       for (const layer of wanted) await checkZeroCopy(repository, reading.access.of(layer), options);
     },
   };
+}
+
+/** A store has one image for a name. @throws OciError `SOURCE_NOT_FOUND` */
+function checkPlatform(config: Uint8Array, wanted: Platform): void {
+  const found = parseConfig(config);
+  if (platformFits(wanted, found)) return;
+  const there = platformText(found);
+  throw new OciError("SOURCE_NOT_FOUND", `no image for the platform ${platformText(wanted)}; there is: ${there}`, {
+    details: { platform: platformText(wanted), available: [there] },
+    hint: `let podman pull the other one, as by \`podman pull --platform ${platformText(wanted)}\``,
+  });
 }
 
 function sourceLayer(

@@ -2,6 +2,7 @@ import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { parseImageIndex } from "../image/image-index.ts";
 import { OCI_INDEX } from "../media-types.ts";
+import { addToIndex, type NewIndexEntry } from "../sink/layout-index.ts";
 import type { Candidate } from "../source/blob-source.ts";
 import { type RegistryDocument, readRegistryDocument } from "./document-reader.ts";
 import { resolveLocation } from "./redirects.ts";
@@ -32,6 +33,23 @@ export async function readRegistryReferrers(
     page = next === null || n === MAX_PAGES ? null : await findIndex(client, next, signal);
   }
   return [...found.values()];
+}
+
+/**
+ * The index of {@link fallbackTag} with one more manifest, and the tag; to be put there for a registry that does not answer
+ * with `OCI-Subject` and so has no referrers API (distribution specification 1.1, "Pushing Manifests with Subject"). Null
+ * when the manifest is listed already.
+ */
+export async function referrersWith(
+  client: RegistryClient,
+  subject: OciDigest,
+  added: Omit<NewIndexEntry, "tag">,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly tag: string; readonly index: Uint8Array } | null> {
+  const tag = fallbackTag(subject);
+  const present = await findIndex(client, `manifests/${tag}`, signal);
+  const index = addToIndex(present?.bytes ?? null, [{ ...added, tag: null }], `${client.name}:${tag}`);
+  return index === null ? null : { tag, index };
 }
 
 /** The distribution specification's tag for registries without the API. */

@@ -1,7 +1,10 @@
 import { digestAlgorithm, digestOf, type OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
-import type { Descriptor } from "../image/manifest.ts";
+import { optionalObjectField, parseJsonObject } from "../image/json-shape.ts";
+import { type Descriptor, parseDescriptor } from "../image/manifest.ts";
+import { OCI_INDEX } from "../media-types.ts";
 import type { BlobFacts, BlobSink } from "../sink/blob-sink.ts";
+import { artifactType } from "../sink/layout-index.ts";
 import type { AccessOptions } from "../source/blob-source.ts";
 import { uploadBlob } from "./blob-upload.ts";
 import { pushEndpoint } from "./endpoints.ts";
@@ -10,6 +13,7 @@ import { loadRegistriesConf } from "./load-registries-conf.ts";
 import { statedDigest } from "./manifest-reader.ts";
 import type { RegistryOptions } from "./options.ts";
 import { parseRegistryReference, type RegistryReference } from "./reference.ts";
+import { referrersWith } from "./referrers.ts";
 import { RegistryClient } from "./registry-client.ts";
 import { DEFAULT_TIMING } from "./timing.ts";
 
@@ -68,12 +72,8 @@ class RegistrySink implements BlobSink {
     this.#client.close();
   }
 
-  async #put(
-    { mediaType, digest }: Descriptor,
-    bytes: Uint8Array,
-    name: string,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  async #put(descriptor: Descriptor, bytes: Uint8Array, name: string, signal: AbortSignal | undefined): Promise<void> {
+    const { mediaType, digest } = descriptor;
     const what = `manifest ${digest}`;
     this.#refuseOtherDigest(digest, digestOf(bytes, digest), what);
     const response = await this.#client.request({
@@ -86,9 +86,26 @@ class RegistrySink implements BlobSink {
       signal,
     });
     response.discard();
+    await this.#tagReferrer(descriptor, bytes, response.headers["oci-subject"] !== undefined, signal);
     const stated = statedDigest(response.headers["docker-content-digest"]);
     if (stated === null || digestAlgorithm(stated) !== digestAlgorithm(digest)) return;
     this.#refuseOtherDigest(digest, stated, what);
+  }
+
+  /** Lists a manifest that has a subject where clients look for it in a registry that does not do so itself. */
+  async #tagReferrer(
+    { mediaType, digest, size }: Descriptor,
+    bytes: Uint8Array,
+    isListed: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const subject = optionalObjectField(parseJsonObject(bytes, "manifest"), "subject");
+    if (isListed || subject === null) return;
+    const added = { mediaType, digest, size, artifactType: artifactType(bytes) };
+    const listed = await referrersWith(this.#client, parseDescriptor(subject).digest, added, signal);
+    if (listed === null) return;
+    const { tag, index } = listed;
+    await this.#put({ mediaType: OCI_INDEX, digest: digestOf(index, digest), size: index.length }, index, tag, signal);
   }
 
   #refuseOtherDigest(expected: OciDigest, actual: OciDigest, what: string): void {

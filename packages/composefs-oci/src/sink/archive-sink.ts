@@ -41,13 +41,26 @@ export async function openArchiveSink(path: string, reference: string, tag: stri
   }
 }
 
+async function parentOf(path: string): Promise<string> {
+  const parent = dirname(path);
+  try {
+    if ((await stat(parent)).isDirectory()) return await realpath(parent);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+  throw new OciError("DESTINATION_INVALID", `${path}: there is no directory ${parent}`, {
+    details: { path },
+    hint: "make the directory first",
+  });
+}
+
 /** Where a rename puts the archive: behind symbolic links, and on no device, pipe or directory. */
 async function archivePath(path: string): Promise<string> {
   const found = await stat(path).catch((error: unknown) => {
     if (isAbsent(error)) return null;
     throw error;
   });
-  if (found === null) return join(await realpath(dirname(path)), basename(path));
+  if (found === null) return join(await parentOf(path), basename(path));
   if (found.isFile()) return realpath(path);
   throw new OciError("DESTINATION_INVALID", `${path} is no regular file, so no archive can take its place`, {
     details: { path },

@@ -1,14 +1,14 @@
-import { lstat, open, readdir } from "node:fs/promises";
+import { lstat, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { makeDirectories } from "@composefs/core";
 import { OciError } from "../errors.ts";
-import { optionalObjectField, optionalStringField, parseJsonObject } from "../image/json-shape.ts";
+import { optionalStringField, parseJsonObject } from "../image/json-shape.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import { isAbsent } from "../is-absent.ts";
 import type { AccessOptions } from "../source/blob-source.ts";
 import { hasBlobFile, writeBlobFile } from "./blob-files.ts";
 import type { BlobSink } from "./blob-sink.ts";
-import { addToIndex, type NewIndexEntry } from "./layout-index.ts";
+import { addToIndex, artifactType, type NewIndexEntry } from "./layout-index.ts";
 import { withDirectoryLock } from "./layout-lock.ts";
 import { once } from "./once.ts";
 import { replaceFile, syncDirectory } from "./write-file.ts";
@@ -39,7 +39,7 @@ const LAYOUT = `{"imageLayoutVersion":"${LAYOUT_VERSION}"}`;
 export async function openDirectorySink(directory: string, options: DirectorySinkOptions): Promise<BlobSink> {
   const { reference, tag, durable = true } = options;
   const index = join(directory, INDEX_NAME);
-  makeDirectories(directory);
+  await makeLayoutDirectory(directory);
   await withDirectoryLock(directory, () => prepareDirectory(directory, durable));
   // A damaged index shows before anything is copied.
   addToIndex(await readSmallFile(index), [], index);
@@ -67,6 +67,20 @@ export async function openDirectorySink(directory: string, options: DirectorySin
     },
     close: async () => undefined,
   };
+}
+
+async function makeLayoutDirectory(directory: string): Promise<void> {
+  try {
+    makeDirectories(directory);
+    if ((await stat(directory)).isDirectory()) return;
+  } catch (error) {
+    // A file on the way, or a symbolic link that leads nowhere.
+    if (!["EEXIST", "ENOTDIR", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
+  throw new OciError("DESTINATION_INVALID", `${directory} is no directory and cannot become one`, {
+    details: { path: directory },
+    hint: "export to a new directory; an archive is oci-archive:FILE",
+  });
 }
 
 /** An empty directory becomes a layout; one with other things in it is taken for a mistake. */
@@ -128,13 +142,4 @@ async function syncBlobDirectories(directory: string): Promise<void> {
   const blobs = join(directory, "blobs");
   for (const algorithm of await readdir(blobs)) await syncDirectory(join(blobs, algorithm));
   await syncDirectory(blobs);
-}
-
-/** What an index says of an artifact besides its manifest's descriptor; null for images. */
-function artifactType(manifest: Uint8Array): string | null {
-  const fields = parseJsonObject(manifest, "manifest");
-  const type = optionalStringField(fields, "artifactType");
-  if (type !== null || optionalObjectField(fields, "subject") === null) return type;
-  const config = optionalObjectField(fields, "config");
-  return config === null ? null : optionalStringField(config, "mediaType");
 }

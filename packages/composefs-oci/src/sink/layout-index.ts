@@ -39,6 +39,15 @@ export function addToIndex(bytes: Uint8Array | null, added: readonly NewIndexEnt
   return Buffer.from(JSON.stringify({ ...index, manifests: after }));
 }
 
+/** What an index says of an artifact besides its manifest's descriptor; null for images. */
+export function artifactType(manifest: Uint8Array): string | null {
+  const fields = parseJsonObject(manifest, "manifest");
+  const type = optionalStringField(fields, "artifactType");
+  if (type !== null || optionalObjectField(fields, "subject") === null) return type;
+  const config = optionalObjectField(fields, "config");
+  return config === null ? null : optionalStringField(config, "mediaType");
+}
+
 function addEntry(
   entries: readonly Json[],
   { mediaType, digest, size, artifactType, tag }: NewIndexEntry,

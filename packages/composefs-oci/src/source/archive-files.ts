@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, unlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CompressionError } from "../compression/compression-error.ts";
 import { decompress, sniffCompression } from "../compression/decompress.ts";
 import { OciError } from "../errors.ts";
+import { temporaryDirectory } from "../temporary-directory.ts";
 import type { AccessOptions } from "./blob-source.ts";
 import type { FileContent, FileSet } from "./file-set.ts";
 import { openRegular, readRange } from "./read-file.ts";
@@ -66,8 +66,8 @@ async function uncompressed(file: FileHandle, path: string, { signal }: AccessOp
       compression,
     )) {
       await target.writeFile(piece).catch((error: Error) => {
-        error.message += ` '${tmpdir()}'`;
-        throw Object.assign(error, { path: tmpdir() });
+        error.message += ` '${temporaryDirectory()}'`;
+        throw Object.assign(error, { path: temporaryDirectory() });
       });
     }
     await file.close();
@@ -85,7 +85,7 @@ async function uncompressed(file: FileHandle, path: string, { signal }: AccessOp
 
 /** A new file that is gone when it is closed. */
 async function openUnnamed(): Promise<FileHandle> {
-  const path = join(tmpdir(), `composefs-archive-${process.pid}-${randomBytes(8).toString("hex")}`);
+  const path = join(temporaryDirectory(), `composefs-archive-${process.pid}-${randomBytes(8).toString("hex")}`);
   const file = await open(path, "wx+", 0o600);
   await unlink(path);
   return file;

@@ -17,8 +17,11 @@ export function hostPlatform(): Platform {
 /** Whether something for `found` is what is wanted: any variant unless a certain one is asked for. */
 export function platformFits(wanted: Platform, found: Platform): boolean {
   if (wanted.os !== found.os || wanted.architecture !== found.architecture) return false;
-  return wanted.variant === null || wanted.variant === found.variant;
+  return wanted.variant === null || wanted.variant === (found.variant ?? DEFAULT_VARIANTS[found.architecture] ?? null);
 }
+
+/** What an architecture without a variant is (the platforms of containerd and of Docker's images). */
+const DEFAULT_VARIANTS: Readonly<Record<string, string>> = { arm64: "v8", arm: "v7" };
 
 /** As in `linux/arm/v7`. */
 export function platformText({ os, architecture, variant }: Platform): string {

@@ -1,13 +1,15 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { objectPath, type Repository } from "@composefs/core";
+import { type ObjectId, objectPath, type Repository } from "@composefs/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { fsckImages, ociFsckJson, ociFsckLines } from "../../src/fsck/fsck.ts";
 import { storeJsonStream } from "../../src/image/json-stream.ts";
+import { storeTarLayer } from "../../src/layer/import-layer.ts";
+import type { SourceLayer } from "../../src/pull/image-source.ts";
 import { importImage } from "../../src/pull/import-image.ts";
 import { CONTENT_TYPE } from "../../src/streams.ts";
-import { type FakeImage, fakeImage } from "../fake-image.ts";
-import { sha256 } from "../tar-builder.ts";
+import { type FakeImage, fakeImage, oneFile } from "../fake-image.ts";
+import { chunked, sha256 } from "../tar-builder.ts";
 import { removeRepositories, tempRepository } from "../temp-repository.ts";
 
 let repository: Repository;
@@ -52,6 +54,23 @@ test("an image that is not tagged is checked when it is asked for", async () => 
   expect(await kinds()).toEqual([]);
   const asked = await fsckImages(repository, { image: other.manifestDigest });
   expect(asked.findings.map(({ kind }) => kind)).toEqual(["layer-stream-missing"]);
+});
+
+test("another tar under a diff_id, as composefs-rs takes it", async () => {
+  const where = await tempRepository();
+  const other = fakeImage(where);
+  const [first, ...rest] = other.source.layers as [SourceLayer, ...SourceLayer[]];
+  const store: SourceLayer["store"] = ({ signal }) =>
+    storeTarLayer(where, first.diffId, chunked(oneFile(555)), { signal, verify: false });
+  await importImage(where, { ...other.source, layers: [{ ...first, store }, ...rest] }, { tag: "app" });
+  const config = await where.openStream(`oci-config-${other.configDigest}`);
+  const target = `../objects/${objectPath(config.namedRefs.get(first.diffId) as ObjectId)}`;
+  symlinkSync(target, join(where.path, "streams", `oci-layer-${first.diffId}`));
+  const { findings } = await fsckImages(where);
+  expect(findings.map(({ kind, detail }) => [kind, detail.includes("the tar's digest is")])).toEqual([
+    ["layer-check-failed", true],
+  ]);
+  expect((await fsckImages(where, { metadataOnly: true })).findings).toEqual([]);
 });
 
 test("a damaged layer stream", async () => {

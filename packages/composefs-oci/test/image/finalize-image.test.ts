@@ -203,7 +203,7 @@ test("whiteouts in the reference's reading make another image of the same layers
   expect(await imageKeys(compat)).toEqual({ "composefs.image.v1": compat.imageIds.get(1) });
 });
 
-test("a cancelled import gives no name", async () => {
+test("a cancelled import names the layers alone", async () => {
   await open({ default: 1, extra: [] });
   const controller = new AbortController();
   const pull = importImage(repository, source(SYSTEM), {
@@ -213,5 +213,5 @@ test("a cancelled import gives no name", async () => {
     },
   });
   await expect(pull).rejects.toThrow("enough");
-  expect(repository.listStreams()).toEqual([]);
+  expect(repository.listStreams().map((name) => name.replace(/:.*/, ""))).toEqual(["oci-layer-sha256"]);
 });

@@ -2,14 +2,19 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildImage, contentType, type ObjectId, objectPath, type Repository } from "@composefs/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { OciError } from "../../src/errors.ts";
+import { fsckImages } from "../../src/fsck/fsck.ts";
 import { openImage } from "../../src/image/image.ts";
+import { untagImage } from "../../src/image/tag-image.ts";
 import { listTags } from "../../src/image/tags.ts";
 import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
+import { storeTarLayer } from "../../src/layer/import-layer.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
+import type { ImageSource, SourceLayer } from "../../src/pull/image-source.ts";
 import { importImage } from "../../src/pull/import-image.ts";
 import { imageTree } from "../../src/tree/image-tree.ts";
 import { ociError } from "../code-of.ts";
-import { fakeImage, oneFile } from "../fake-image.ts";
+import { type FakeImage, fakeImage, oneFile } from "../fake-image.ts";
 import { chunked, noise, sha256, tar, USR } from "../tar-builder.ts";
 import {
   imageNames,
@@ -278,16 +283,45 @@ describe("failures on the way name nothing", () => {
     ["after a layer", ({ type }) => type === "done"],
     ["before the EROFS image", (event) => event.type === "stage" && event.stage === "erofs"],
     ["before the commit", (event) => event.type === "stage" && event.stage === "commit"],
-  ])("aborted %s", async (_, when) => {
+  ])("aborted %s: but for the layers that are complete, which the next import finds", async (_, when) => {
     const controller = new AbortController();
     const reason = new Error("enough");
+    const done: string[] = [];
     const onProgress = (event: ProgressEvent): void => {
+      if (event.type === "done") done.push(event.id);
       if (when(event)) controller.abort(reason);
     };
-    const { source } = fakeImage(repository);
+    const { source, stored, diffIds } = fakeImage(repository);
     const { signal } = controller;
     await expect(importImage(repository, source, { tag: "app", onProgress, signal })).rejects.toBe(reason);
-    expect(names(repository)).toEqual({});
+    expect(Object.keys(names(repository)).sort()).toEqual(done.map((id) => `oci-layer-${id}`).sort());
+    stored.length = 0;
+    const { stats } = await importImage(repository, source, { tag: "app" });
+    expect(stored.toSorted()).toEqual(diffIds.filter((id) => !done.includes(id)).toSorted());
+    expect(stats.layersAlreadyPresent).toBe(done.length);
+  });
+
+  test("a source that goes away: but for the layers that are complete", async () => {
+    const failure = new OciError("TRANSPORT", "the connection is gone");
+    let left = 2;
+    let othersEnded: () => void = () => undefined;
+    const others = new Promise<void>((resolve) => {
+      othersEnded = resolve;
+    });
+    const image = fakeImage(repository, {
+      tars: [oneFile(3000), oneFile(2000), oneFile(1000)],
+      onStore: async (index) => {
+        if (index > 0) return;
+        await others;
+        throw failure;
+      },
+    });
+    const onProgress = ({ type }: ProgressEvent): void => {
+      if (type === "done" && --left === 0) setImmediate(othersEnded);
+    };
+    await expect(importImage(repository, image.source, { tag: "app", onProgress })).rejects.toBe(failure);
+    const complete = image.diffIds.slice(1).map((id) => `oci-layer-${id}`);
+    expect(Object.keys(names(repository)).sort()).toEqual(complete.sort());
   });
 
   test("aborted from the start", async () => {
@@ -304,6 +338,69 @@ describe("failures on the way name nothing", () => {
       if (event.type === type) throw failure;
     };
     await expect(importImage(repository, fakeImage(repository).source, { onProgress })).rejects.toBe(failure);
+    expect(names(repository)).toEqual({});
+  });
+});
+
+describe("a layer that is not what its diff_id says, taken all the same", () => {
+  const withWrongLayer = (image: FakeImage): ImageSource => ({
+    ...image.source,
+    layers: image.source.layers.map((layer, i) =>
+      i === 2
+        ? {
+            ...layer,
+            store: ({ signal }) =>
+              storeTarLayer(repository, layer.diffId, chunked(oneFile(555)), { signal, verify: false }),
+          }
+        : layer,
+    ),
+  });
+
+  test("is not found by it: a sound image gets its own, and fsck tells the wrong one", async () => {
+    const image = fakeImage(repository);
+    const wrong = await importImage(repository, withWrongLayer(image), { tag: "wrong" });
+    const [below, above, own] = image.diffIds.map((id) => `oci-layer-${id}`);
+    expect(Object.keys(names(repository))).toEqual(expect.arrayContaining([below, above]));
+    expect(names(repository)).not.toHaveProperty([own as string]);
+    expect((await fsckImages(repository)).findings.map(({ kind }) => kind)).toEqual(["layer-stream-missing"]);
+
+    untagImage(repository, "wrong");
+    image.stored.length = 0;
+    const sound = await importImage(repository, image.source, { tag: "sound" });
+    expect(image.stored).toEqual([image.diffIds[2]]);
+    expect(sound.configId).not.toBe(wrong.configId);
+    expect(sound.imageIds.get(1)).not.toBe(wrong.imageIds.get(1));
+    expect((await fsckImages(repository)).findings).toEqual([]);
+  });
+});
+
+describe("two layers of one diff_id made of two blobs", () => {
+  const twice = (): FakeImage & { readonly twoBlobs: ImageSource } => {
+    const content = oneFile();
+    const image = fakeImage(repository, { tars: [content, content] });
+    const layers = image.source.layers.map((layer, i) => ({ ...layer, blob: sha256(Buffer.from(`blob ${i}`)) }));
+    return { ...image, twoBlobs: { ...image.source, layers } };
+  };
+
+  test("are both read", async () => {
+    const image = twice();
+    await importImage(repository, image.twoBlobs, { tag: "app" });
+    expect(image.stored).toEqual([image.diffIds[0], image.diffIds[0]]);
+  });
+
+  test("of one blob are read once", async () => {
+    const image = twice();
+    await importImage(repository, image.source, { tag: "app" });
+    expect(image.stored).toEqual([image.diffIds[0]]);
+  });
+
+  test("with other contents are refused, checked or not", async () => {
+    const { twoBlobs } = twice();
+    const [first, second] = twoBlobs.layers as [SourceLayer, SourceLayer];
+    const store: SourceLayer["store"] = ({ signal }) =>
+      storeTarLayer(repository, second.diffId, chunked(oneFile(555)), { signal, verify: false });
+    const source = { ...twoBlobs, layers: [first, { ...second, store }] };
+    await expect(importImage(repository, source, { tag: "app" })).rejects.toMatchObject(ociError("DIFF_ID_MISMATCH"));
     expect(names(repository)).toEqual({});
   });
 });

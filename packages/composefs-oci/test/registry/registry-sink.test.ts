@@ -313,3 +313,59 @@ test("a blocked registry", async () => {
   const opening = openRegistrySink(`docker://${registry.host}/app`, optionsFor([], { conf }));
   expect(await codeFrom(opening)).toBe("TRANSPORT");
 });
+
+describe("a manifest about another one", () => {
+  const SUBJECT = sha256(Buffer.from("the image"));
+  const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+  const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+  const referrer = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      artifactType: "application/spdx+json",
+      subject: { mediaType: OCI_MANIFEST, digest: SUBJECT, size: 9 },
+    }),
+  );
+  const descriptor = { mediaType: OCI_MANIFEST, digest: sha256(referrer), size: referrer.length };
+  const entry = { ...descriptor, artifactType: "application/spdx+json" };
+  const fallback = `/v2/app/manifests/${SUBJECT.replace(":", "-")}`;
+  const other = { mediaType: OCI_MANIFEST, digest: sha256(Buffer.from("another")), size: 3, annotations: { a: "b" } };
+
+  async function pushed(present: object | null, headers: Record<string, string> = {}): Promise<[string, unknown][]> {
+    const puts: [string, unknown][] = [];
+    registry.script = take({
+      GET: (_, response) => {
+        if (present === null) response.writeHead(404).end();
+        else response.writeHead(200, { "content-type": OCI_INDEX }).end(JSON.stringify(present));
+      },
+      PUT: async (request, response) => {
+        const body = await bodyOf(request);
+        puts.push([request.url, JSON.parse(body.toString())]);
+        response.writeHead(201, { "docker-content-digest": sha256(body), ...headers }).end();
+      },
+    });
+    const sink = await open();
+    await sink.putReferrer(descriptor, referrer);
+    return puts;
+  }
+
+  test.each<[string, object | null, object[]]>([
+    ["no list yet", null, [entry]],
+    ["a list", { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [other] }, [other, entry]],
+  ])(
+    "is listed under the fallback tag by a client of a registry without the API: %s",
+    async (_, present, manifests) => {
+      expect(await pushed(present)).toEqual([
+        [`/v2/app/manifests/${descriptor.digest}`, JSON.parse(referrer.toString())],
+        [fallback, { schemaVersion: 2, mediaType: OCI_INDEX, manifests }],
+      ]);
+    },
+  );
+
+  test("is listed once", async () => {
+    expect(await pushed({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [other, entry] })).toHaveLength(1);
+  });
+
+  test("is left to a registry that lists it", async () => {
+    expect(await pushed(null, { "oci-subject": SUBJECT })).toHaveLength(1);
+  });
+});

@@ -202,8 +202,11 @@ describe("DESTINATION_INVALID", () => {
     expect(files().filter((name) => name !== "oci-layout")).toEqual(before.filter((name) => name !== "oci-layout"));
   });
 
-  test("a file in the way is the kernel's error", async () => {
-    writeFileSync(layout, "");
-    await expect(openLayoutSink(`oci:${layout}`)).rejects.toMatchObject({ code: "EEXIST" });
+  test.each<[string, () => void]>([
+    ["a file", () => writeFileSync(layout, "")],
+    ["a symbolic link that leads nowhere", () => symlinkSync("nowhere", layout)],
+  ])("%s in the way", async (_, make) => {
+    make();
+    await expect(openLayoutSink(`oci:${layout}`)).rejects.toMatchObject({ code: "DESTINATION_INVALID" });
   });
 });

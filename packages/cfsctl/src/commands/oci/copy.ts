@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
 import { interruptible } from "../../interrupt.ts";
-import { valueOption } from "../../options.ts";
+import { type JsonVersion, jsonOption, valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { withRepository } from "../../repository.ts";
 import { addProgressOptions, type ProgressArguments, withProgress } from "./progress-options.ts";
@@ -14,7 +14,7 @@ interface CopyArguments extends ProgressArguments {
   readonly name?: string;
   readonly zeroCopy?: true;
   readonly zerocopy?: true;
-  readonly json?: true;
+  readonly json?: JsonVersion;
 }
 
 /** `oci copy`: an image from another repository. */
@@ -27,7 +27,7 @@ export function addOciCopy(parent: Command, context: Context): void {
     .addOption(valueOption("--name <tag>", "tag to give it (default: the one it has there)"))
     .option("--zero-copy", "clone or link objects, refuse rather than copy them, before anything is written")
     .addOption(new Option("--zerocopy", "as --zero-copy").hideHelp())
-    .option("--json", "print the result as JSON");
+    .addOption(jsonOption("print the result as JSON"));
   addProgressOptions(command).action((image: string, options: CopyArguments) =>
     withRepository(context.globals(), async (destination) => {
       const [{ Repository }, { copyImage }] = await Promise.all([import("@composefs/core"), import("@composefs/oci")]);

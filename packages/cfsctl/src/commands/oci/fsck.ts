@@ -1,10 +1,11 @@
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
+import { type JsonVersion, jsonOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { withRepository } from "../../repository.ts";
 
 interface FsckArguments {
-  readonly json?: true;
+  readonly json?: JsonVersion;
   readonly metadataOnly?: true;
 }
 
@@ -14,7 +15,7 @@ export function addOciFsck(parent: Command, { globals, output }: Context): void 
     .command("fsck")
     .description("check the repository and its tagged images; exit status 1 if anything is wrong")
     .argument("[image]", "check this image only, tagged or not, besides the repository")
-    .option("--json", "print the result as JSON")
+    .addOption(jsonOption("print the result as JSON"))
     .option("--metadata-only", "leave out the contents of objects")
     .action((image: string | undefined, { json, metadataOnly }: FsckArguments) =>
       withRepository(globals(), async (repository) => {

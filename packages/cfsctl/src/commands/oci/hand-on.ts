@@ -1,13 +1,14 @@
 import type { BlobSink } from "@composefs/oci";
 import type { Context } from "../../context.ts";
 import { interruptible } from "../../interrupt.ts";
+import type { JsonVersion } from "../../options.ts";
 import { withRepository } from "../../repository.ts";
 import { exportJson, exportText } from "./export-result.ts";
 import { type ProgressArguments, withProgress } from "./progress-options.ts";
 
 /** Options of `oci export` and `oci push`. */
 export interface ExportArguments extends ProgressArguments {
-  readonly json?: true;
+  readonly json?: JsonVersion;
 }
 
 /** Hands an image of the repository to a sink and prints what came of it. */

@@ -1,6 +1,7 @@
 import type { ImageSummary } from "@composefs/oci";
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
+import { type JsonVersion, jsonOption } from "../../options.ts";
 import { formatError } from "../../render/error.ts";
 import { printable } from "../../render/printable.ts";
 import { formatTable } from "../../render/table.ts";
@@ -14,14 +15,15 @@ export function addOciImages(parent: Command, { globals, output, stderr }: Conte
   parent
     .command("images")
     .description("list the tagged images")
-    .option("--json", "print them as JSON")
-    .action((options: { readonly json?: true }) =>
+    .addOption(jsonOption("print them as JSON"))
+    .action((options: { readonly json?: JsonVersion }) =>
       withRepository(globals(), async (repository) => {
         const { listImages } = await import("@composefs/oci");
         const { images, broken } = await listImages(repository);
         for (const { name, error } of broken)
           stderr.write(`Cannot open image ${printable(name)}: ${formatError(error)}`);
-        if (options.json) await output.writeJson({ images: images.map(imageJson) });
+        const list = images.map(imageJson);
+        if (options.json) await output.writeJson(options.json === "v2" ? list : { images: list });
         else if (images.length === 0) await output.write("No images found\n");
         else await output.write(formatTable(["NAME", "DIGEST", "ARCH", "LAYERS", "REFS"], images.map(tableRow)));
       }),

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../../context.ts";
 import { chosenVersion } from "../../image-format.ts";
 import { interruptible } from "../../interrupt.ts";
-import { compatWhiteoutsOption, valueOption } from "../../options.ts";
+import { compatWhiteoutsOption, type JsonVersion, jsonOption, valueOption } from "../../options.ts";
 import { printable } from "../../render/printable.ts";
 import { formatStatistics } from "../../render/statistics.ts";
 import { withRepository } from "../../repository.ts";
@@ -13,7 +13,7 @@ import { pullResultJson } from "./pull-result.ts";
 import { objectIdArgument } from "./tree-arguments.ts";
 
 interface PullArguments extends ProgressArguments {
-  readonly json?: true;
+  readonly json?: JsonVersion;
   readonly zeroCopy?: true;
   readonly hardlink?: true;
   readonly verify?: "crc" | "diffid" | "none";
@@ -35,7 +35,7 @@ export function addOciPull(parent: Command, context: Context): void {
       "containers-storage:NAME (podman, buildah), oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR; docker-daemon:NAME and others through skopeo",
     )
     .argument("[name]", "tag to give it (default: <image>)")
-    .option("--json", "print the result as JSON")
+    .addOption(jsonOption("print the result as JSON"))
     .option("--zero-copy", "refuse rather than copy files, before anything is written")
     .option("--hardlink", "link files that cannot be cloned: podman and the repository then share the inode")
     .addOption(
@@ -64,9 +64,11 @@ export function addOciPull(parent: Command, context: Context): void {
     .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing");
   addProgressOptions(command).action((image: string, name: string | undefined, options: PullArguments) =>
     withRepository(context.globals(), async (repository) => {
-      const { pull } = await import("@composefs/oci/pull");
+      const { givenTagRef, pull } = await import("@composefs/oci/pull");
       const { expectedDigest } = options;
       if (expectedDigest !== undefined && !options.bootable) throw new UsageError("--expected-digest needs --bootable");
+      refuseForeignOptions(image, options);
+      if (name !== undefined) givenTagRef(name);
       const expectedBootImage =
         expectedDigest === undefined
           ? undefined
@@ -94,6 +96,17 @@ export function addOciPull(parent: Command, context: Context): void {
       else await context.output.write(resultText(result, expectedDigest !== undefined));
     }),
   );
+}
+
+/** Options that only a pull by file can follow. */
+const STORE_OPTIONS = ["zeroCopy", "hardlink", "verify"] as const;
+const STORE_FLAGS = { zeroCopy: "--zero-copy", hardlink: "--hardlink", verify: "--verify" } as const;
+
+function refuseForeignOptions(image: string, options: PullArguments): void {
+  if (image.startsWith("containers-storage:") && options.localFetch !== "disabled") return;
+  const given = STORE_OPTIONS.find((name) => options[name] !== undefined);
+  if (given === undefined) return;
+  throw new UsageError(`${STORE_FLAGS[given]} is for images of containers-storage: that are read directly`);
 }
 
 function parsePlatform(text: string): Platform {
