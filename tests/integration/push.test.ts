@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { initRepository, Repository } from "@composefs/core";
@@ -16,6 +17,7 @@ const { images } = JSON.parse(readFileSync(new URL("vectors.json", TESTDATA), "u
   images: readonly { readonly name: string; readonly manifest_digest: OciDigest }[];
 };
 const NAMES = ["umoci-go", "artifact"];
+const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
 describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("oci push", () => {
   let dir: string;
@@ -72,7 +74,46 @@ describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("oci p
     const target = `docker://${registry.host}/art:v1`;
     expect(await push("artifact", target)).toMatchObject({ manifest_digest: digestOf("artifact"), original: true });
     expect(await push("artifact", target)).toMatchObject({ blobs_written: 0 });
-    rawManifest(target);
+    const [, hex] = digestOf("artifact").split(":");
+    expect(rawManifest(target)).toBe(readFileSync(join(dir, "artifact/blobs/sha256", hex as string), "utf8").trimEnd());
+  });
+
+  test("a referrer is found in a registry without the referrers API, by the tag that stands in for it", async () => {
+    const subject = digestOf("umoci-go");
+    const layout = join(dir, "with-referrer");
+    run("cp", ["-r", join(dir, "umoci-go"), layout]);
+    const store = (bytes: Buffer): string => {
+      const hex = createHash("sha256").update(bytes).digest("hex");
+      writeFileSync(join(layout, "blobs/sha256", hex), bytes);
+      return `sha256:${hex}`;
+    };
+    const empty = Buffer.from("{}");
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: OCI_MANIFEST,
+        artifactType: "application/spdx+json",
+        config: { mediaType: "application/vnd.oci.empty.v1+json", digest: store(empty), size: 2 },
+        layers: [{ mediaType: "text/plain", digest: store(empty), size: 2 }],
+        subject: { mediaType: OCI_MANIFEST, digest: subject, size: 400 },
+      }),
+    );
+    const digest = store(manifest);
+    const index = { schemaVersion: 2, manifests: [{ mediaType: OCI_MANIFEST, digest, size: manifest.length }] };
+    writeFileSync(join(layout, "index.json"), JSON.stringify(index));
+    await cfsctlOk(["--repo", repo, "oci", "pull", "--quiet", `oci:${layout}`, "sbom"]);
+
+    const target = `docker://${registry.host}/referred/umoci`;
+    run("skopeo", [
+      ...["--insecure-policy", "copy", "-q", "--preserve-digests", "--dest-tls-verify=false"],
+      ...[`oci:${join(dir, "umoci-go")}`, `${target}:seed`],
+    ]);
+    expect(await push("umoci-go", `${target}:v1`)).toMatchObject({ original: true });
+    const listed = JSON.parse(rawManifest(`${target}:${subject.replace(":", "-")}`)) as { manifests: object[] };
+    expect(listed.manifests).toEqual([
+      { mediaType: OCI_MANIFEST, digest, size: manifest.length, artifactType: "application/spdx+json" },
+    ]);
+    expect(rawManifest(`${target}@${digest}`)).toBe(manifest.toString());
   });
 
   test("REF_INVALID, TRANSPORT: references that name no registry", async () => {

@@ -70,7 +70,13 @@ describe("usage errors: status 2, nothing on stdout", () => {
     [["oci", "pull", "--verify", "sometimes", "x"]],
     [["oci", "pull", "--progress", "loud", "x"]],
     [["oci", "pull", "--local-fetch", "never", "x"]],
+    [["--repo", "REPO", "oci", "pull", "--zero-copy", "oci:x"]],
+    [["--repo", "REPO", "oci", "pull", "--hardlink", "docker://localhost/x"]],
+    [["--repo", "REPO", "oci", "pull", "--verify", "crc", "dir:x"]],
+    [["--repo", "REPO", "oci", "pull", "--local-fetch", "disabled", "--zero-copy", "containers-storage:x"]],
+    [["oci", "images", "--json=v3"]],
     [["oci", "inspect", "--manifest", "--config", "x"]],
+    [["oci", "inspect", "--manifest", "--json", "x"]],
     [["oci", "tag", "only-one"]],
     [["oci", "layer", "sha256:xyz"]],
     [["oci", "layer", `md5:${"0".repeat(32)}`]],
@@ -80,7 +86,7 @@ describe("usage errors: status 2, nothing on stdout", () => {
     [["--hash", "sha512", "init", "--algorithm", "fsverity-sha256-12"]],
     [["init", "--erofs-version", "3"]],
   ])("%j", async (argv) => {
-    const { status, stdout, stderr } = await run(...argv);
+    const { status, stdout, stderr } = await run(...argv.map((arg) => (arg === "REPO" ? repo : arg)));
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toMatch(/^error: /);
     expect(stderr).toContain("For more information, try '--help'.\n");
@@ -118,6 +124,7 @@ describe("failures: status 1, a code on stderr, nothing on stdout", () => {
     ["TRANSPORT", ["--repo", "REPO", "oci", "pull", "app"]],
     ["REF_INVALID", ["--repo", "REPO", "oci", "pull", "docker://App"]],
     ["REF_INVALID", ["--repo", "REPO", "oci", "pull", "containers-storage:app", "@x"]],
+    ["REF_INVALID", ["--repo", "REPO", "oci", "pull", "oci:x", "a@b"]],
     ["IMAGE_NOT_FOUND", ["--repo", "REPO", "oci", "inspect", "app"]],
     ["IMAGE_NOT_FOUND", ["--repo", "REPO", "oci", "tag", "app", "x"]],
     ["IMAGE_NOT_FOUND", ["--repo", "REPO", "oci", "untag", "app"]],

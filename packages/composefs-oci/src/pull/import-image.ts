@@ -109,6 +109,9 @@ export async function importImage(
     );
     signal?.throwIfAborted();
     const layers = source.layers.map(({ diffId }) => ({ diffId, ...(byDiffId.get(diffId) as StoredLayer) }));
+    for (const { diffId, isMisnamed } of layers) {
+      if (isMisnamed) onProgress?.({ type: "note", text: `layer ${diffId} is not what its diff_id says` });
+    }
     const final = await finalizeImage(
       repository,
       {

@@ -358,7 +358,12 @@ describe("a layer that is not what its diff_id says, taken all the same", () => 
 
   test("is not found by it: a sound image gets its own, and fsck tells the wrong one", async () => {
     const image = fakeImage(repository);
-    const wrong = await importImage(repository, withWrongLayer(image), { tag: "wrong" });
+    const notes: string[] = [];
+    const onProgress = (event: ProgressEvent): void => {
+      if (event.type === "note") notes.push(event.text);
+    };
+    const wrong = await importImage(repository, withWrongLayer(image), { tag: "wrong", onProgress });
+    expect(notes).toEqual([`layer ${image.diffIds[2]} is not what its diff_id says`]);
     const [below, above, own] = image.diffIds.map((id) => `oci-layer-${id}`);
     expect(Object.keys(names(repository))).toEqual(expect.arrayContaining([below, above]));
     expect(names(repository)).not.toHaveProperty([own as string]);
