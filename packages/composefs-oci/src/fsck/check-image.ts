@@ -135,7 +135,7 @@ async function checkLayer(
     if (type !== CONTENT_TYPE.layer) report("layer-check-failed", `${diffId}: its content type is '${type}'`);
     const [first, ...others] = await repository.objects.missing(objectRefs);
     if (first === undefined) {
-      if (contents) await checkDiffId(repository, stream, diffId, report);
+      if (contents) await checkTarDigest(repository, stream, diffId, report);
       return;
     }
     const more = others.length > 0 ? ` (and ${others.length} more)` : "";
@@ -151,13 +151,18 @@ async function checkLayer(
 }
 
 /** Reads the whole tar. Of damaged objects the repository's own check tells. */
-async function checkDiffId(repository: Repository, stream: Stream, diffId: OciDigest, report: Report): Promise<void> {
+async function checkTarDigest(
+  repository: Repository,
+  stream: Stream,
+  diffId: OciDigest,
+  report: Report,
+): Promise<void> {
   try {
     await verifyLayerStream(repository, stream, diffId);
   } catch (error) {
     if (error instanceof ComposefsError && error.code === "OBJECT_CORRUPT") return;
     if (!(error instanceof OciError)) throw error;
-    report("layer-check-failed", `${diffId}: ${error.message}`);
+    report("layer-check-failed", `${diffId}: the tar's digest is ${String(error.details.actual)}`);
   }
 }
 

@@ -108,10 +108,8 @@ export async function importImage(
       options,
     );
     signal?.throwIfAborted();
-    const layers = source.layers.map(({ diffId }) => ({ diffId, ...(byDiffId.get(diffId) as StoredLayer) }));
-    for (const { diffId, isMisnamed } of layers) {
-      if (isMisnamed) onProgress?.({ type: "note", text: `layer ${diffId} is not what its diff_id says` });
-    }
+    const misnamed = new Set([...byDiffId].filter(([, { isMisnamed }]) => isMisnamed).map(([diffId]) => diffId));
+    for (const diffId of misnamed) onProgress?.({ type: "note", text: `layer ${diffId} is not what its diff_id says` });
     const final = await finalizeImage(
       repository,
       {
@@ -121,8 +119,8 @@ export async function importImage(
         manifest: source.manifest,
         configDigest,
         config: source.config,
-        layers: layers.map(({ diffId, id }) => ({ diffId, id })),
-        misnamed: new Set(layers.filter(({ isMisnamed }) => isMisnamed).map(({ diffId }) => diffId)),
+        layers: source.layers.map(({ diffId }) => ({ diffId, id: (byDiffId.get(diffId) as StoredLayer).id })),
+        misnamed,
         tree,
       },
       options,

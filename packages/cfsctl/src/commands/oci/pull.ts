@@ -99,14 +99,16 @@ export function addOciPull(parent: Command, context: Context): void {
 }
 
 /** Options that only a pull by file can follow. */
-const STORE_OPTIONS = ["zeroCopy", "hardlink", "verify"] as const;
-const STORE_FLAGS = { zeroCopy: "--zero-copy", hardlink: "--hardlink", verify: "--verify" } as const;
+const STORE_OPTIONS = [
+  ["zeroCopy", "--zero-copy"],
+  ["hardlink", "--hardlink"],
+  ["verify", "--verify"],
+] as const;
 
 function refuseForeignOptions(image: string, options: PullArguments): void {
   if (image.startsWith("containers-storage:") && options.localFetch !== "disabled") return;
-  const given = STORE_OPTIONS.find((name) => options[name] !== undefined);
-  if (given === undefined) return;
-  throw new UsageError(`${STORE_FLAGS[given]} is for images of containers-storage: that are read directly`);
+  const [, flag] = STORE_OPTIONS.find(([name]) => options[name] !== undefined) ?? [];
+  if (flag !== undefined) throw new UsageError(`${flag} is for containers-storage: images, read directly`);
 }
 
 function parsePlatform(text: string): Platform {
