@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -70,19 +71,16 @@ describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("docke
     const before = asked.get(url) ?? [];
     asked.set(url, [...before, headers.range]);
     const [hostname, port] = registry.host.split(":");
-    const outgoing = request(
-      { hostname, port, path: url, method, headers: { ...headers, host: registry.host } },
-      (answer) => {
-        const chunks: Buffer[] = [];
-        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-        answer.on("end", () => {
-          const body = Buffer.concat(chunks);
-          const act = fault(before.length, incoming);
-          if (act !== null) act(response, body);
-          else response.writeHead(answer.statusCode ?? 500, answer.headers).end(body);
-        });
-      },
-    );
+    const outgoing = request({ hostname, port, path: url, method, headers }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+      answer.on("end", () => {
+        const body = Buffer.concat(chunks);
+        const act = fault(before.length, incoming);
+        if (act !== null) act(response, body);
+        else response.writeHead(answer.statusCode ?? 500, answer.headers).end(body);
+      });
+    });
     incoming.pipe(outgoing);
   }
 
@@ -150,6 +148,40 @@ describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("docke
             response.writeHead(200, { ...headers, "content-length": wrong.length }).end(wrong);
           };
     await expectNothingNamed(await pull(), "BLOB_DIGEST_MISMATCH");
+  });
+
+  test.each<[string, string, (response: ServerResponse) => unknown]>([
+    ["status 503", "busy", (response) => response.writeHead(503).end()],
+    ["a cut", "cut", (response) => response.destroy()],
+  ])("push: %s in place of an answer to an upload: the blob is sent again", async (_, name, fail) => {
+    fault = () => null;
+    await expectPulled();
+    let uploads = 0;
+    fault = (_before, { method }) => (method === "PATCH" && uploads++ < 2 ? fail : null);
+    const push = ["--repo", repo, "oci", "push", "--quiet", "--json", "app", `docker://${host}/${name}:v1`];
+    const { config_digest, blobs_written } = JSON.parse((await cfsctlOk(push, { env })).stdout) as {
+      readonly config_digest: string;
+      readonly blobs_written: number;
+    };
+    expect(config_digest).toBe(recorded?.config_digest);
+    expect(uploads).toBe(blobs_written + 2);
+    run("skopeo", [
+      ...["--insecure-policy", "copy", "-q", "--src-tls-verify=false"],
+      ...[`docker://${registry.host}/${name}:v1`, `dir:${join(dir, name)}`],
+    ]);
+    const [, hex] = config_digest.split(":") as [string, string];
+    expect(
+      createHash("sha256")
+        .update(readFileSync(join(dir, name, hex)))
+        .digest("hex"),
+    ).toBe(hex);
+  });
+
+  test("a wait that the registry asks for is told of", async () => {
+    fault = (before) => (before > 0 ? null : (response) => response.writeHead(429, { "retry-after": "1" }).end());
+    const command = ["--repo", repo, "oci", "pull", `docker://${host}/app:v1`, "app"];
+    const { stderr } = await cfsctlOk(command, { env });
+    expect(stderr).toMatch(/^docker:\/\/\S+: manifest v1: http:\S+ answered 429; trying again in 1 s$/m);
   });
 
   test("a tag that is not there", async () => {

@@ -63,7 +63,7 @@ describe.skipIf(requires("docker-registry", "skopeo") !== null).each(KINDS)("a r
       for (const [i, { digest, size }] of blobsOf(layout).entries()) {
         expect(await sink.hasBlob(digest)).toBe(false);
         // Every other blob without telling its digest beforehand.
-        const stored = await sink.putBlob(inPieces(layout.blob(digest)), i % 2 === 0 ? { digest, size } : null);
+        const stored = await sink.putBlob(() => inPieces(layout.blob(digest)), i % 2 === 0 ? { digest, size } : null);
         expect(stored).toEqual({ digest, size });
         expect(await sink.hasBlob(digest)).toBe(true);
       }
@@ -84,7 +84,7 @@ describe.skipIf(requires("docker-registry", "skopeo") !== null).each(KINDS)("a r
     const bytes = Buffer.alloc(20_000_000, "some content that is not all the same 0123456789");
     const environment = { env: registry.env() };
     const sink = await openRegistrySink(`docker://${registry.host}/ours/big`, { environment });
-    const stored = await sink.putBlob(inPieces(bytes, 1_000_003), null);
+    const stored = await sink.putBlob(() => inPieces(bytes, 1_000_003), null);
     await sink.close();
     expect(stored).toEqual({ digest: sha256(bytes), size: bytes.length });
     const layout = layouts.get("pax-xattrs") as Layout;
@@ -101,7 +101,7 @@ describe.skipIf(requires("docker-registry", "skopeo") !== null).each(KINDS)("a r
       environment: { env: registry.env() },
     });
     const digest = sha256(Buffer.from("right"));
-    const put = sink.putBlob(inPieces(Buffer.from("wrong")), { digest, size: 5 });
+    const put = sink.putBlob(() => inPieces(Buffer.from("wrong")), { digest, size: 5 });
     expect(await codeOf(put)).toBe("BLOB_DIGEST_MISMATCH");
     expect(await sink.hasBlob(digest)).toBe(false);
     expect(await sink.hasBlob(sha256(Buffer.from("wrong")))).toBe(false);
@@ -131,7 +131,7 @@ describe.skipIf(requires("docker-registry", "skopeo") !== null).each(KINDS)("a r
       expect(await codeOf(source.candidates())).toBe("AUTH_FAILED");
       await source.close();
       const sink = await openRegistrySink(reference, { environment: { env: given } });
-      expect(await codeOf(sink.putBlob(inPieces(Buffer.from("x")), null))).toBe("AUTH_FAILED");
+      expect(await codeOf(sink.putBlob(() => inPieces(Buffer.from("x")), null))).toBe("AUTH_FAILED");
       await sink.close();
     }
   });
@@ -177,7 +177,8 @@ describe.skipIf(requires("docker-registry", "skopeo") !== null)("a registry by H
     registry = await startRegistry({ tls: true, clientCertificates: true });
     const layout = layouts.get("artifact") as Layout;
     const sink = await openRegistrySink(reference(registry.host), { environment: { env: registry.env() } });
-    for (const descriptor of blobsOf(layout)) await sink.putBlob(inPieces(layout.blob(descriptor.digest)), descriptor);
+    for (const descriptor of blobsOf(layout))
+      await sink.putBlob(() => inPieces(layout.blob(descriptor.digest)), descriptor);
     await sink.putManifest(layout.manifest, layout.blob(layout.manifest.digest));
     await sink.close();
   });

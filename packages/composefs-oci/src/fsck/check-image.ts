@@ -12,19 +12,25 @@ import type { OciFindingKind } from "./finding.ts";
 /** Told of each finding about the image under check. */
 export type Report = (kind: OciFindingKind, detail: string) => void;
 
+/** How far a check goes. */
+export interface CheckDepth {
+  /** Whether to compute diff_ids, too. */
+  readonly contents: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
 type Stream = Splitstream & { readonly id: ObjectId };
 
 /**
  * Checks everything that an image needs: manifest and config with their digests, layers and their objects, EROFS images.
  * Objects are only looked for; their contents are the repository's fsck to check.
  *
- * @param contents whether to compute diff_ids, too
  * @throws KernelError and node:fs errors where the repository cannot be read at all
  */
 export async function checkImage(
   repository: Repository,
   manifestDigest: OciDigest,
-  contents: boolean,
+  depth: CheckDepth,
   report: Report,
 ): Promise<void> {
   const manifest = await checkManifest(repository, manifestDigest, report);
@@ -49,7 +55,7 @@ export async function checkImage(
   }
   const parsed = parseOr(report, "config-parse-failed", () => parseConfig(config.bytes));
   if (parsed === null) return;
-  await checkLayers(repository, parsed, config.stream, contents, report);
+  await checkLayers(repository, parsed, config.stream, depth, report);
   checkErofsImages(repository, config.bytes, config.stream, report);
 }
 
@@ -109,7 +115,7 @@ async function checkLayers(
   repository: Repository,
   { diffIds }: ImageConfig,
   config: Stream,
-  contents: boolean,
+  depth: CheckDepth,
   report: Report,
 ): Promise<void> {
   // By its own name `oci layer` finds a layer; where that leads is the repository's fsck to check.
@@ -118,7 +124,7 @@ async function checkLayers(
     const id = config.namedRefs.get(diffId);
     if (id === undefined) report("layer-ref-missing", diffId);
     else if (!entries.has(contentId("layer", diffId))) report("layer-stream-missing", diffId);
-    else await checkLayer(repository, diffId, id, contents, report);
+    else await checkLayer(repository, diffId, id, depth, report);
   }
 }
 
@@ -126,7 +132,7 @@ async function checkLayer(
   repository: Repository,
   diffId: OciDigest,
   id: ObjectId,
-  contents: boolean,
+  depth: CheckDepth,
   report: Report,
 ): Promise<void> {
   try {
@@ -135,7 +141,7 @@ async function checkLayer(
     if (type !== CONTENT_TYPE.layer) report("layer-check-failed", `${diffId}: its content type is '${type}'`);
     const [first, ...others] = await repository.objects.missing(objectRefs);
     if (first === undefined) {
-      if (contents) await checkTarDigest(repository, stream, diffId, report);
+      if (depth.contents) await checkTarDigest(repository, stream, diffId, depth.signal, report);
       return;
     }
     const more = others.length > 0 ? ` (and ${others.length} more)` : "";
@@ -155,10 +161,11 @@ async function checkTarDigest(
   repository: Repository,
   stream: Stream,
   diffId: OciDigest,
+  signal: AbortSignal | undefined,
   report: Report,
 ): Promise<void> {
   try {
-    await verifyLayerStream(repository, stream, diffId);
+    await verifyLayerStream(repository, stream, diffId, { signal });
   } catch (error) {
     if (error instanceof ComposefsError && error.code === "OBJECT_CORRUPT") return;
     if (!(error instanceof OciError)) throw error;

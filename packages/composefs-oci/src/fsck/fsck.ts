@@ -3,7 +3,7 @@ import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { resolveImage } from "../image/resolve-image.ts";
 import { listTags } from "../image/tags.ts";
-import { checkImage } from "./check-image.ts";
+import { type CheckDepth, checkImage } from "./check-image.ts";
 import { type OciFinding, ociFindingText } from "./finding.ts";
 
 /** What to check. */
@@ -49,7 +49,7 @@ export async function fsckImages(repository: Repository, options: OciFsckOptions
     } else {
       const digest = image === undefined ? (digests.get(name) ?? null) : await resolved(repository, name, found);
       if (digest !== null) {
-        const about = known.get(digest) ?? (await check(repository, digest, !metadataOnly));
+        const about = known.get(digest) ?? (await check(repository, digest, { contents: !metadataOnly, signal }));
         known.set(digest, about);
         for (const one of about) found.push({ ...one, image: name });
       }
@@ -64,10 +64,10 @@ export async function fsckImages(repository: Repository, options: OciFsckOptions
 async function check(
   repository: Repository,
   digest: OciDigest,
-  contents: boolean,
+  depth: CheckDepth,
 ): Promise<Omit<OciFinding, "image">[]> {
   const found: Omit<OciFinding, "image">[] = [];
-  await checkImage(repository, digest, contents, (kind, detail) => found.push({ kind, detail }));
+  await checkImage(repository, digest, depth, (kind, detail) => found.push({ kind, detail }));
   return found;
 }
 

@@ -40,7 +40,9 @@ function parseEntry(entry: JsonObject): IndexEntry {
   };
 }
 
-function parsePlatform(platform: JsonObject): Platform {
+/** Null for an empty object, which says as much as none. */
+function parsePlatform(platform: JsonObject): Platform | null {
+  if (Object.keys(platform.fields).length === 0) return null;
   return {
     os: stringField(platform, "os"),
     architecture: stringField(platform, "architecture"),

@@ -1,3 +1,4 @@
+import type { ProgressListener } from "../progress.ts";
 import { openRegistrySource } from "../registry/open-registry.ts";
 import type { AccessOptions, BlobSource, Platform } from "../source/blob-source.ts";
 import type { TransportReference } from "./transport.ts";
@@ -6,6 +7,7 @@ import type { TransportReference } from "./transport.ts";
 export interface OpenSourceOptions extends AccessOptions {
   /** Where a source has to decide; default this machine's. */
   readonly platform?: Platform | undefined;
+  readonly onProgress?: ProgressListener | undefined;
 }
 
 /** Opens the place that a reference names, with the modules for it. @throws OciError `TRANSPORT`, `SOURCE_NOT_FOUND`, `SOURCE_INVALID`; KernelError */
@@ -25,7 +27,7 @@ export async function openSource(
       return (await import("../source/dir-source.ts")).openDir(reference, rest, options);
     case "docker":
     case "registry":
-      return openRegistrySource(reference, { signal: options.signal });
+      return openRegistrySource(reference, { signal: options.signal, onProgress: options.onProgress });
     case "containers-storage":
     case "docker-daemon":
     case "ostree":

@@ -55,8 +55,9 @@ export async function* readRegistryBlob(
       }
     }
     failures++;
-    if (failures >= client.timing.attempts) throw connectionError(failure, `${client.name}: ${what}`, response.url);
-    await client.pause(failures, signal);
+    const error = connectionError(failure, `${client.name}: ${what}`, response.url);
+    if (failures >= client.timing.attempts) throw error;
+    await client.pause(failures, error, signal);
   }
 }
 

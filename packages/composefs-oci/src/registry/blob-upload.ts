@@ -1,7 +1,8 @@
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
-import type { BlobFacts } from "../sink/blob-sink.ts";
+import type { BlobFacts, OpenContent } from "../sink/blob-sink.ts";
 import { MeasuredContent } from "../sink/measured-content.ts";
+import { mayPass } from "./connection-error.ts";
 import type { HttpResponse } from "./http-request.ts";
 import { statedDigest } from "./manifest-reader.ts";
 import { resolveLocation } from "./redirects.ts";
@@ -10,58 +11,82 @@ import type { RegistryClient } from "./registry-client.ts";
 /** A failed upload must not wait for long to tell so. */
 const MAX_FAREWELL_MS = 5_000;
 
+/** What every step of an upload needs. */
+interface Upload {
+  readonly client: RegistryClient;
+  /** The blob, for messages. */
+  readonly what: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A session that has all of the content. */
+interface FilledSession {
+  readonly session: URL;
+  readonly facts: BlobFacts;
+}
+
 /**
  * Uploads a blob: a session, its content as one stream, then its digest. Content that is not as expected, or that
- * breaks off, gets no name: the session is given up. The stream is read once, so it is not tried again.
+ * breaks off, gets no name: the session is given up. After a passing fault of the registry or the network the content
+ * is sent anew, in another session: how much of it one has taken by then, registries do not tell reliably.
  *
- * @throws OciError `BLOB_DIGEST_MISMATCH`; `AUTH_FAILED`; `TRANSPORT`; what reading `content` threw
+ * @throws OciError `BLOB_DIGEST_MISMATCH`; `AUTH_FAILED`; `TRANSPORT`; what reading the content threw
  */
 export async function uploadBlob(
   client: RegistryClient,
-  content: AsyncIterable<Uint8Array>,
+  open: OpenContent,
   expected: BlobFacts | null,
   signal: AbortSignal | undefined,
 ): Promise<BlobFacts> {
-  const what = `blob ${expected?.digest ?? "(new)"}`;
-  const begun = await client.request({
-    method: "POST",
-    path: "blobs/uploads/",
-    headers: { "content-length": "0" },
-    expect: [202],
-    what,
-    signal,
-  });
-  begun.discard();
-  let session = sessionUrl(client, begun, what);
-  const measured = new MeasuredContent(content, expected, `${client.name}: ${what}`);
+  const upload = { client, what: `blob ${expected?.digest ?? "(new)"}`, signal };
+  const { session, facts } = await fillSession(upload, open, expected);
   try {
-    const sent = await client.request({
-      method: "PATCH",
-      path: session,
-      headers: { "content-type": "application/octet-stream" },
-      body: measured.pieces(),
-      expect: [200, 201, 202, 204],
-      what,
-      signal,
-    });
-    sent.discard();
-    session = sessionUrl(client, sent, what, session);
-    const facts = uploaded(measured, `${client.name}: ${what}`);
-    await commit(client, session, facts, what, signal);
-    return facts;
+    await commit(upload, session, facts);
   } catch (error) {
-    await giveUp(client, session, what);
+    await giveUp(upload, session);
     throw error;
+  }
+  return facts;
+}
+
+async function fillSession(upload: Upload, open: OpenContent, expected: BlobFacts | null): Promise<FilledSession> {
+  const { client, what, signal } = upload;
+  for (let n = 1; ; n++) {
+    let session = await beginSession(upload);
+    let failure: OciError;
+    const measured = new MeasuredContent(open(), expected, `${client.name}: ${what}`);
+    try {
+      const sent = await client.request({
+        method: "PATCH",
+        path: session,
+        headers: { "content-type": "application/octet-stream" },
+        body: measured.pieces(),
+        expect: [200, 201, 202, 204],
+        what,
+        signal,
+      });
+      sent.discard();
+      session = sessionUrl(upload, sent, session);
+      return { session, facts: uploaded(upload, measured) };
+    } catch (error) {
+      await giveUp(upload, session);
+      if (n >= client.timing.attempts || !mayPass(error)) throw error;
+      failure = error;
+    }
+    await client.pause(n, failure, signal);
   }
 }
 
-async function commit(
-  client: RegistryClient,
-  session: URL,
-  { digest }: BlobFacts,
-  what: string,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function beginSession(upload: Upload): Promise<URL> {
+  const { client, what, signal } = upload;
+  const headers = { "content-length": "0" };
+  const request = { method: "POST", path: "blobs/uploads/", headers, what, signal } as const;
+  const begun = await client.request({ ...request, expect: [202] });
+  begun.discard();
+  return sessionUrl(upload, begun);
+}
+
+async function commit({ client, what, signal }: Upload, session: URL, { digest }: BlobFacts): Promise<void> {
   // As text: parsing it anew could change how the registry's own parameters are written.
   const url = new URL(`${session.href}${session.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`);
   let stated: OciDigest | null;
@@ -95,7 +120,7 @@ async function commit(
 }
 
 /** Tells the registry that nothing more will come; it would find out by itself, only later. */
-async function giveUp(client: RegistryClient, session: URL, what: string): Promise<void> {
+async function giveUp({ client, what }: Upload, session: URL): Promise<void> {
   try {
     const idleMs = Math.min(client.timing.idleMs, MAX_FAREWELL_MS);
     const request = { method: "DELETE", path: session, idleMs, attempts: 1, what } as const;
@@ -107,7 +132,7 @@ async function giveUp(client: RegistryClient, session: URL, what: string): Promi
   }
 }
 
-function sessionUrl(client: RegistryClient, { headers, url }: HttpResponse, what: string, fallback?: URL): URL {
+function sessionUrl({ client, what }: Upload, { headers, url }: HttpResponse, fallback?: URL): URL {
   const { location } = headers;
   if (location !== undefined) return resolveLocation(location, url, client.plain);
   if (fallback !== undefined) return fallback;
@@ -117,9 +142,9 @@ function sessionUrl(client: RegistryClient, { headers, url }: HttpResponse, what
 }
 
 /** What was uploaded. @throws OciError `TRANSPORT` the registry did not wait for all of it */
-function uploaded(content: MeasuredContent, what: string): BlobFacts {
+function uploaded({ client, what }: Upload, content: MeasuredContent): BlobFacts {
   if (content.facts !== null) return content.facts;
-  throw new OciError("TRANSPORT", `${what}: the registry answered before it had all of the content`, {
+  throw new OciError("TRANSPORT", `${client.name}: ${what}: the registry answered before it had all of the content`, {
     details: { sentBytes: content.size },
     hint: "the registry, or a proxy in front of it, is set up wrongly",
   });

@@ -16,6 +16,21 @@ export function isPassing(error: unknown, known: boolean): boolean {
   return known || !ABSENT.has(code);
 }
 
+/** Answers of a registry that is busy or has a passing fault. */
+const PASSING_STATUS = new Set<unknown>([408, 429, 500, 502, 503, 504]);
+
+/** Whether an answer says that the same request may succeed later. */
+export function isPassingStatus(status: number): boolean {
+  return PASSING_STATUS.has(status);
+}
+
+/** Whether a request that failed with `error` may succeed later; the place answered before. */
+export function mayPass(error: unknown): error is OciError {
+  if (!(error instanceof OciError) || error.code !== "TRANSPORT") return false;
+  const { status } = error.details;
+  return status === undefined ? error.cause !== undefined && isPassing(error.cause, true) : PASSING_STATUS.has(status);
+}
+
 /** The coded error for a request that got no answer, or not all of it; `what` begins the message. */
 export function connectionError(error: unknown, what: string, url: URL): OciError {
   if (error instanceof OciError) return error;

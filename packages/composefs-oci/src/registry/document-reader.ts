@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { OciError } from "../errors.ts";
-import { connectionError, isPassing } from "./connection-error.ts";
+import { connectionError, mayPass } from "./connection-error.ts";
 import { readLimited } from "./limited-body.ts";
 import type { RegistryClient } from "./registry-client.ts";
 
@@ -38,16 +38,17 @@ export async function readRegistryDocument(
   for (let n = 1; ; n++) {
     const response = await client.request({ method: "GET", path, headers: sent, expect: [200], what, signal });
     const { headers, url } = response;
+    let failure: OciError;
     try {
       const { bytes, cut } = await readLimited(response.body, MAX_MANIFEST_BYTES);
       if (cut) throw tooLarge(`${client.name}: ${what}`);
       return { bytes, headers, url };
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      const again = n < client.timing.attempts && !(error instanceof OciError) && isPassing(error, true);
-      if (!again) throw connectionError(error, `${client.name}: ${what}`, url);
+      failure = connectionError(error, `${client.name}: ${what}`, url);
+      if (n >= client.timing.attempts || !mayPass(failure)) throw failure;
     }
-    await client.pause(n, signal);
+    await client.pause(n, failure, signal);
   }
 }
 

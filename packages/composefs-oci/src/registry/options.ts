@@ -1,3 +1,4 @@
+import type { ProgressListener } from "../progress.ts";
 import type { RegistryEnvironment } from "./environment.ts";
 import type { Timing } from "./timing.ts";
 
@@ -7,6 +8,8 @@ export interface RegistryOptions {
   readonly signal?: AbortSignal | undefined;
   /** Where configuration and credentials are; of this process by default. */
   readonly environment?: Partial<RegistryEnvironment> | undefined;
+  /** Told, as notes, that the registry makes us wait for a second or more. */
+  readonly onProgress?: ProgressListener | undefined;
   /** @internal For tests. */
   readonly timing?: Partial<Timing> | undefined;
 }

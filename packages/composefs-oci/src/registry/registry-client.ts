@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { OciError } from "../errors.ts";
+import type { ProgressListener } from "../progress.ts";
 import { Authorizer } from "./authorizer.ts";
-import { connectionError, isPassing } from "./connection-error.ts";
+import { connectionError, isPassing, isPassingStatus } from "./connection-error.ts";
 import { Connections } from "./connections.ts";
 import { findCredentials } from "./credentials.ts";
 import type { Endpoint } from "./endpoints.ts";
@@ -10,7 +11,7 @@ import { BodyError, type HttpRequest, type HttpResponse, sendHttp } from "./http
 import { readLimited } from "./limited-body.ts";
 import { sendFollowing } from "./redirects.ts";
 import { DOCKER_HUB } from "./reference.ts";
-import { responseError } from "./response-error.ts";
+import { responseError, shownUrl } from "./response-error.ts";
 import { backoffMs, retryAfterMs, type Timing } from "./timing.ts";
 import { tlsContext } from "./tls-settings.ts";
 import { parseToken, type Token, type TokenHttp } from "./token.ts";
@@ -22,6 +23,8 @@ export interface ClientOptions {
   readonly actions: "pull" | "pull,push";
   readonly environment: RegistryEnvironment;
   readonly timing: Timing;
+  /** Told of long waits. */
+  readonly onProgress: ProgressListener | undefined;
 }
 
 /** A request to a repository. */
@@ -45,9 +48,9 @@ export interface ClientRequest {
 
 /** The host that docker.io's API is at. */
 const DOCKER_HUB_API = "registry-1.docker.io";
-/** Answers of a registry that is busy or has a passing fault. */
-const PASSING = new Set([408, 429, 500, 502, 503, 504]);
 const MAX_TOKEN_BYTES = 1024 * 1024;
+/** Shorter waits are not worth a word. */
+const MIN_NOTED_MS = 1_000;
 /** A port that drops packets must not hold up the fallback to plain HTTP. */
 const MAX_PROBE_MS = 10_000;
 
@@ -110,9 +113,9 @@ export class RegistryClient {
     throw await responseError(response, { what, host, helperFailure });
   }
 
-  /** Waits before the attempt after the `n`th failed one. */
-  async pause(n: number, signal: AbortSignal | undefined): Promise<void> {
-    await wait(backoffMs(this.timing, n), this.#connections.signal(signal));
+  /** Waits before the attempt after the `n`th failed one, which ended with `failure`. */
+  async pause(n: number, failure: OciError, signal: AbortSignal | undefined): Promise<void> {
+    await this.#wait(backoffMs(this.timing, n), failure.message, this.#connections.signal(signal));
   }
 
   /** Ends what is under way and closes all connections. */
@@ -202,34 +205,42 @@ export class RegistryClient {
   ): Promise<HttpResponse> {
     for (let n = 1; ; n++) {
       let asked: number | null = null;
+      let failure: string;
       try {
         const response = await send();
         this.#known.add(url.host);
-        if (n === attempts || !PASSING.has(response.status)) return response;
+        if (n === attempts || !isPassingStatus(response.status)) return response;
         asked = retryAfterMs(response.headers["retry-after"], Date.now());
         if (asked !== null && asked > this.timing.maxRetryAfterMs) return response;
+        failure = `${what}: ${shownUrl(response.url)} answered ${response.status}`;
         response.discard();
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         if (error instanceof BodyError) throw error.cause;
         if (error instanceof OciError) throw error;
-        if (n === attempts || !isPassing(error, this.#known.has(url.host))) throw connectionError(error, what, url);
+        const coded = connectionError(error, what, url);
+        if (n === attempts || !isPassing(error, this.#known.has(url.host))) throw coded;
+        failure = coded.message;
       }
-      await wait(Math.max(asked ?? 0, backoffMs(this.timing, n)), signal);
+      await this.#wait(Math.max(asked ?? 0, backoffMs(this.timing, n)), failure, signal);
+    }
+  }
+
+  async #wait(ms: number, failure: string, signal: AbortSignal): Promise<void> {
+    if (ms >= MIN_NOTED_MS) {
+      const text = `${failure}; trying again in ${Math.ceil(ms / 1000)} s`;
+      this.#options.onProgress?.({ type: "note", text });
+    }
+    try {
+      await sleep(ms, undefined, { signal });
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
     }
   }
 }
 
 function withAuthorization(request: HttpRequest, authorization: string | null): HttpRequest {
   return authorization === null ? request : { ...request, headers: { ...request.headers, authorization } };
-}
-
-async function wait(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  }
 }
 
 /** What several share goes on for the others when one of them gives up. */

@@ -3,7 +3,7 @@ import { OciError } from "../errors.ts";
 import { optionalObjectField, parseJsonObject } from "../image/json-shape.ts";
 import { type Descriptor, parseDescriptor } from "../image/manifest.ts";
 import { OCI_INDEX } from "../media-types.ts";
-import type { BlobFacts, BlobSink } from "../sink/blob-sink.ts";
+import type { BlobFacts, BlobSink, OpenContent } from "../sink/blob-sink.ts";
 import { artifactType } from "../sink/layout-index.ts";
 import type { AccessOptions } from "../source/blob-source.ts";
 import { uploadBlob } from "./blob-upload.ts";
@@ -22,9 +22,10 @@ export async function registrySink(reference: string, options: RegistryOptions):
   const parsed = parseRegistryReference(reference);
   const environment = registryEnvironment(options.environment);
   const timing = { ...DEFAULT_TIMING, ...options.timing };
+  const { onProgress } = options;
   const endpoint = pushEndpoint(parsed, await loadRegistriesConf(environment));
   options.signal?.throwIfAborted();
-  const client = await RegistryClient.open({ endpoint, actions: "pull,push", environment, timing });
+  const client = await RegistryClient.open({ endpoint, actions: "pull,push", environment, timing, onProgress });
   return new RegistrySink(reference, parsed, client);
 }
 
@@ -46,12 +47,8 @@ class RegistrySink implements BlobSink {
     return response.status === 200;
   }
 
-  async putBlob(
-    content: AsyncIterable<Uint8Array>,
-    expected: BlobFacts | null,
-    { signal }: AccessOptions = {},
-  ): Promise<BlobFacts> {
-    return uploadBlob(this.#client, content, expected, signal);
+  async putBlob(open: OpenContent, expected: BlobFacts | null, { signal }: AccessOptions = {}): Promise<BlobFacts> {
+    return uploadBlob(this.#client, open, expected, signal);
   }
 
   async putManifest(descriptor: Descriptor, bytes: Uint8Array, { signal }: AccessOptions = {}): Promise<void> {

@@ -18,9 +18,10 @@ export async function registrySource(reference: string, options: RegistryOptions
   const parsed = parseRegistryReference(reference);
   const environment = registryEnvironment(options.environment);
   const timing = { ...DEFAULT_TIMING, ...options.timing };
+  const { onProgress } = options;
   const clients: Place[] = [];
   for (const endpoint of pullEndpoints(parsed, await loadRegistriesConf(environment))) {
-    const client = await RegistryClient.open({ endpoint, actions: "pull", environment, timing });
+    const client = await RegistryClient.open({ endpoint, actions: "pull", environment, timing, onProgress });
     clients.push({ client, tagOrDigest: endpoint.digest ?? endpoint.tag ?? "latest" });
   }
   options.signal?.throwIfAborted();

@@ -15,6 +15,9 @@ export interface StoredBlob extends BlobFacts {
   readonly present?: boolean;
 }
 
+/** Begins to read a blob's content, each time from its first byte. */
+export type OpenContent = () => AsyncIterable<Uint8Array>;
+
 /** A place that an image can be handed to: a layout, an archive, a repository of a registry. */
 export interface BlobSink {
   /** The reference as it was given, for messages. */
@@ -24,11 +27,12 @@ export interface BlobSink {
   /**
    * Stores a blob, which gets its name only when it is whole.
    *
+   * @param open begins the content; called again where a fault of the place makes another attempt necessary
    * @param expected digest and size where they are known beforehand; content that differs is refused
    * @returns what was stored
    * @throws OciError `BLOB_DIGEST_MISMATCH`, `TRANSPORT`; KernelError
    */
-  putBlob(content: AsyncIterable<Uint8Array>, expected: BlobFacts | null, options?: AccessOptions): Promise<StoredBlob>;
+  putBlob(open: OpenContent, expected: BlobFacts | null, options?: AccessOptions): Promise<StoredBlob>;
   /** Stores a manifest whose blobs are there, and gives it the name the reference has. */
   putManifest(descriptor: Descriptor, bytes: Uint8Array, options?: AccessOptions): Promise<void>;
   /** Stores a manifest about another one, whose blobs are there, under no name but its digest. */

@@ -53,8 +53,8 @@ export async function openDirectorySink(directory: string, options: DirectorySin
   return {
     reference,
     hasBlob: (digest, { size }: { readonly size?: number | undefined } = {}) => hasBlobFile(directory, digest, size),
-    putBlob: (content, expected, { signal }: AccessOptions = {}) =>
-      writeBlobFile(directory, content, expected, { durable, signal }),
+    putBlob: (open, expected, { signal }: AccessOptions = {}) =>
+      writeBlobFile(directory, open(), expected, { durable, signal }),
     putManifest: (descriptor, bytes) => put(descriptor, bytes, tag),
     putReferrer: (descriptor, bytes) => put(descriptor, bytes, null),
     finish: async () => {

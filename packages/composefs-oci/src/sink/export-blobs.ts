@@ -47,7 +47,7 @@ export async function exportBlobs(work: BlobExport, image: OciImage): Promise<Ui
   signal.throwIfAborted();
   const { digest, size } = image.manifest.config;
   if (await isPresent(work, { digest, size })) count(work.tally, { digest, size, present: true });
-  else count(work.tally, await sink.putBlob(once(image.configBytes), { digest, size }, { signal }));
+  else count(work.tally, await sink.putBlob(() => once(image.configBytes), { digest, size }, { signal }));
   const same = layers.every(({ descriptor }, i) => descriptor.digest === blobs[i]?.digest);
   return same ? image.manifestBytes : replaceLayerBlobs(image.manifestBytes, blobs);
 }

@@ -45,14 +45,14 @@ export async function exportLayer(
 ): Promise<StoredBlob> {
   const { signal, onBytes } = options;
   const stream = await repository.openStreamObject(id, contentId("layer", diffId));
-  const content = counted(gather(repository.readStream(stream, { signal })), onBytes);
+  const open = (): AsyncIterable<Uint8Array> => counted(gather(repository.readStream(stream, { signal })), onBytes);
   const kind = stream.type === CONTENT_TYPE.layer ? recompression(descriptor, diffId) : null;
   if (kind === null) {
     const { digest, size } = descriptor;
-    return sink.putBlob(content, { digest, size }, { signal });
+    return sink.putBlob(open, { digest, size }, { signal });
   }
-  const tar = options.checkDiffId ? checked(content, diffId) : content;
-  return sink.putBlob(compress(tar, kind), null, { signal });
+  const openTar = options.checkDiffId ? () => checked(open(), diffId) : open;
+  return sink.putBlob(() => compress(openTar(), kind), null, { signal });
 }
 
 /** How the tar must be compressed; null when it is the blob itself. */

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ObjectId, objectPath, type Repository } from "@composefs/core";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { checkImage } from "../../src/fsck/check-image.ts";
 import { fsckImages, ociFsckJson, ociFsckLines } from "../../src/fsck/fsck.ts";
 import { storeJsonStream } from "../../src/image/json-stream.ts";
 import { storeTarLayer } from "../../src/layer/import-layer.ts";
@@ -54,6 +55,15 @@ test("an image that is not tagged is checked when it is asked for", async () => 
   expect(await kinds()).toEqual([]);
   const asked = await fsckImages(repository, { image: other.manifestDigest });
   expect(asked.findings.map(({ kind }) => kind)).toEqual(["layer-stream-missing"]);
+});
+
+test("the diff_ids of an image are not computed to their end when it is aborted", async () => {
+  const signal = AbortSignal.abort(new Error("enough"));
+  const report = expect.unreachable;
+  await expect(checkImage(repository, image.manifestDigest, { contents: true, signal }, report)).rejects.toThrow(
+    "enough",
+  );
+  await checkImage(repository, image.manifestDigest, { contents: false, signal }, report);
 });
 
 test("another tar under a diff_id, as composefs-rs takes it", async () => {

@@ -92,6 +92,13 @@ describe("which manifest", () => {
     expect((await pullFromSource(repository, source, { platform: amd })).manifestDigest).toBe(two.digest);
   });
 
+  test("an entry of an index whose platform says nothing is for the platform of its config", async () => {
+    const arm = source.image([plain()], { config: { architecture: "arm64" } });
+    const two = source.image([plain()]);
+    source.add(source.index([arm, two].map((descriptor) => ({ ...descriptor, platform: {} }))));
+    expect((await pullFromSource(repository, source, { platform: amd })).manifestDigest).toBe(two.digest);
+  });
+
   test("an image for another platform is taken when it is alone and nothing is asked for", async () => {
     const other = { architecture: "none", os: "plan9" };
     source.add(source.image([plain()], { config: other }));

@@ -73,12 +73,18 @@ function expectGivenUp(): void {
   expect(methods().sort()).toEqual(["DELETE", "PATCH", "POST"]);
 }
 
+/** A request whose body has been read. */
+async function read(request: Seen): Promise<Seen> {
+  await bodyOf(request);
+  return request;
+}
+
 describe("blobs", () => {
   test.each([
     ["known beforehand", FACTS],
     ["unknown", null],
   ])("a digest %s", async (_, expected) => {
-    expect(await (await open()).putBlob(pieces(), expected)).toEqual(FACTS);
+    expect(await (await open()).putBlob(pieces, expected)).toEqual(FACTS);
     expect(sha256(uploaded)).toBe(FACTS.digest);
     expect(registry.lines()).toEqual([
       "POST /v2/app/blobs/uploads/",
@@ -92,11 +98,11 @@ describe("blobs", () => {
     const { createHash } = await import("node:crypto");
     const digest = `sha512:${createHash("sha512").update(CONTENT).digest("hex")}` as typeof FACTS.digest;
     registry.script = take({ PUT: (_, response) => response.writeHead(201).end() });
-    expect(await (await open()).putBlob(pieces(), { ...FACTS, digest })).toEqual({ ...FACTS, digest });
+    expect(await (await open()).putBlob(pieces, { ...FACTS, digest })).toEqual({ ...FACTS, digest });
   });
 
   test("an empty blob", async () => {
-    expect(await (await open()).putBlob(pieces(Buffer.alloc(0)), null)).toEqual({
+    expect(await (await open()).putBlob(() => pieces(Buffer.alloc(0)), null)).toEqual({
       digest: "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
       size: 0,
     });
@@ -110,7 +116,7 @@ describe("blobs", () => {
         response.writeHead(202).end();
       },
     });
-    await (await open()).putBlob(pieces(), null);
+    await (await open()).putBlob(pieces, null);
     expect(registry.lines().slice(1)).toEqual([
       "PATCH /upload/x",
       `PUT /upload/x?digest=${encodeURIComponent(FACTS.digest)}`,
@@ -124,7 +130,7 @@ describe("blobs", () => {
         ? response.writeHead(401, { "www-authenticate": "Basic" }).end()
         : response.writeHead(202, { location: `http://${storage.host}/upload` }).end();
     try {
-      await (await open("app", passwordFor(registry.host, "alice", "pw"))).putBlob(pieces(), null);
+      await (await open("app", passwordFor(registry.host, "alice", "pw"))).putBlob(pieces, null);
       expect(methods()).toEqual(["POST", "POST"]);
       expect(storage.seen.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined]);
     } finally {
@@ -141,7 +147,7 @@ describe("blobs", () => {
         .end();
     };
     registry.script = (request, response) => refuse(request, response, take());
-    await (await open()).putBlob(pieces(), FACTS);
+    await (await open()).putBlob(pieces, FACTS);
     expect(registry.lines()[1]).toBe("GET /token?service=s&scope=repository%3Aapp%3Apull%2Cpush");
     expect(methods()).toEqual(["POST", "GET", "POST", "PATCH", "PUT"]);
   });
@@ -151,7 +157,7 @@ describe("blobs", () => {
     ["more bytes", { size: FACTS.size - 1 }],
     ["fewer bytes", { size: FACTS.size + 1 }],
   ])("content with %s than announced", async (_, other) => {
-    const put = (await open()).putBlob(pieces(), { ...FACTS, ...other });
+    const put = (await open()).putBlob(pieces, { ...FACTS, ...other });
     expect(await codeFrom(put)).toBe("BLOB_DIGEST_MISMATCH");
     expectGivenUp();
   });
@@ -162,7 +168,7 @@ describe("blobs", () => {
       yield CONTENT;
       throw reason;
     }
-    await expect((await open()).putBlob(broken(), null)).rejects.toBe(reason);
+    await expect((await open()).putBlob(broken, null)).rejects.toBe(reason);
     expectGivenUp();
   });
 
@@ -172,25 +178,70 @@ describe("blobs", () => {
       await new Promise((resolve) => setTimeout(resolve, 700));
       yield CONTENT.subarray(100);
     }
-    expect(await (await open()).putBlob(slow(), FACTS)).toEqual(FACTS);
+    expect(await (await open()).putBlob(slow, FACTS)).toEqual(FACTS);
+  });
+
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (let i = 0; i < 2000; i++) yield CONTENT;
+  }
+
+  test.each<[string, Script]>([
+    ["refuses", (_, response) => response.writeHead(413).end()],
+    ["sends elsewhere", (_, response) => response.writeHead(307, { location: "/x" }).end()],
+  ])("a registry that %s is not asked again", async (_, answer) => {
+    registry.script = take({ PATCH: async (request, response) => answer(await read(request), response) });
+    expect(await codeFrom((await open()).putBlob(pieces, null))).toBe("TRANSPORT");
+    expectGivenUp();
   });
 
   test.each<[string, Script]>([
-    ["ends the connection", (request) => request.raw.once("data", () => request.raw.destroy())],
-    ["refuses halfway", (_, response) => response.writeHead(413).end()],
-    ["says it is done halfway", (_, response) => response.writeHead(202).end()],
-    ["reads nothing", () => undefined],
-    ["reads all and says nothing", (request) => request.raw.resume()],
-    ["has a fault", (_, response) => response.writeHead(503, { "retry-after": "0" }).end()],
-    ["sends elsewhere", (_, response) => response.writeHead(307, { location: "/x" }).end()],
-  ])("a registry that %s", async (_, patch) => {
+    ["refuses", (_, response) => response.writeHead(413).end()],
+    ["says it is done", (_, response) => response.writeHead(202).end()],
+  ])("a registry that %s halfway", async (_, patch) => {
     registry.script = take({ PATCH: patch });
-    async function* endless(): AsyncGenerator<Uint8Array> {
-      for (let i = 0; i < 2000; i++) yield CONTENT;
-    }
-    const content = patch.toString().includes("resume") ? pieces() : endless();
-    expect(await codeFrom((await open()).putBlob(content, null))).toBe("TRANSPORT");
-    expectGivenUp();
+    expect(await codeFrom((await open()).putBlob(endless, null))).toBe("TRANSPORT");
+    // Where the connection ends before the answer is read, another attempt is made.
+    const made = methods().length / 3;
+    expect(methods().sort()).toEqual(["DELETE", "PATCH", "POST"].flatMap((method) => Array(made).fill(method)));
+  });
+
+  describe.each<[string, () => AsyncIterable<Uint8Array>, Script]>([
+    ["ends the connection", endless, (request) => request.raw.once("data", () => request.raw.destroy())],
+    ["reads nothing", endless, () => undefined],
+    ["reads all and says nothing", pieces, (request) => request.raw.resume()],
+    ["has a fault", endless, (_, response) => response.writeHead(503, { "retry-after": "0" }).end()],
+    ["is asked too much", endless, (_, response) => response.writeHead(429).end()],
+  ])("a registry that %s", (_, content, fail) => {
+    test("for good", async () => {
+      registry.script = take({ PATCH: fail });
+      expect(await codeFrom((await open()).putBlob(content, null))).toBe("TRANSPORT");
+      expect(methods().sort()).toEqual([
+        ...Array(5).fill("DELETE"),
+        ...Array(5).fill("PATCH"),
+        ...Array(5).fill("POST"),
+      ]);
+    });
+
+    test("twice: the content is sent anew, in a session of its own", async () => {
+      let sessions = 0;
+      const sound = take();
+      const patched: string[] = [];
+      registry.script = take({
+        POST: (_request, response) =>
+          response.writeHead(202, { location: `/v2/app/blobs/uploads/${++sessions}` }).end(),
+        PATCH: (request, response) => {
+          patched.push(request.url);
+          return (patched.length < 3 ? fail : sound)(request, response);
+        },
+      });
+      let opened = 0;
+      const again = (): AsyncIterable<Uint8Array> => (++opened < 3 ? content() : pieces());
+      expect(await (await open()).putBlob(again, null)).toEqual(FACTS);
+      expect(uploaded.equals(CONTENT)).toBe(true);
+      expect(patched).toEqual([1, 2, 3].map((n) => `/v2/app/blobs/uploads/${n}`));
+      const given = registry.seen.filter(({ method }) => method === "DELETE").map(({ url }) => url);
+      expect(given).toEqual([1, 2].map((n) => `/v2/app/blobs/uploads/${n}`));
+    });
   });
 
   test.each<[string, Script, string]>([
@@ -199,7 +250,7 @@ describe("blobs", () => {
     ["a refusal", (_, response) => response.writeHead(403).end(), "AUTH_FAILED"],
   ])("%s", async (_, post, code) => {
     registry.script = take({ POST: post });
-    expect(await codeFrom((await open()).putBlob(pieces(), null))).toBe(code);
+    expect(await codeFrom((await open()).putBlob(pieces, null))).toBe(code);
     expect(methods()).toEqual(["POST"]);
   });
 
@@ -211,20 +262,20 @@ describe("blobs", () => {
           : response.writeHead(404).end(),
       HEAD: (_, response) => response.writeHead(200, { "content-length": CONTENT.length }).end(),
     });
-    expect(await (await open()).putBlob(pieces(), null)).toEqual(FACTS);
+    expect(await (await open()).putBlob(pieces, null)).toEqual(FACTS);
     expect(methods()).toEqual(["POST", "PATCH", "PUT", "PUT", "HEAD"]);
   });
 
   test("the last step is refused", async () => {
     registry.script = take({ PUT: (_, response) => response.writeHead(400).end() });
-    expect(await codeFrom((await open()).putBlob(pieces(), null))).toBe("TRANSPORT");
+    expect(await codeFrom((await open()).putBlob(pieces, null))).toBe("TRANSPORT");
     expect(methods()).toEqual(["POST", "PATCH", "PUT", "HEAD", "DELETE"]);
   });
 
   test("the registry stored something else", async () => {
     const stated = { "docker-content-digest": sha256(MANIFEST) };
     registry.script = take({ PUT: (_, response) => response.writeHead(201, stated).end() });
-    expect(await codeFrom((await open()).putBlob(pieces(), null))).toBe("BLOB_DIGEST_MISMATCH");
+    expect(await codeFrom((await open()).putBlob(pieces, null))).toBe("BLOB_DIGEST_MISMATCH");
   });
 
   test("aborted", async () => {
@@ -235,7 +286,7 @@ describe("blobs", () => {
       for (;;) yield CONTENT;
     }
     setTimeout(() => controller.abort(reason), 100);
-    const put = (await open()).putBlob(endless(), null, { signal: controller.signal });
+    const put = (await open()).putBlob(endless, null, { signal: controller.signal });
     await expect(put).rejects.toBe(reason);
     expectGivenUp();
   });

@@ -28,7 +28,7 @@ afterEach(() => rmSync(base, { recursive: true }));
 const MANIFEST = Buffer.from('{"schemaVersion":2,"config":{"mediaType":"x/y"},"layers":[]}');
 
 async function fill(sink: BlobSink, blobs: readonly Uint8Array[]): Promise<void> {
-  for (const blob of blobs) await sink.putBlob(chunked(blob), null);
+  for (const blob of blobs) await sink.putBlob(() => chunked(blob), null);
   await sink.putManifest({ mediaType: "m", digest: sha256(MANIFEST), size: MANIFEST.length }, MANIFEST);
 }
 

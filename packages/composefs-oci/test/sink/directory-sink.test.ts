@@ -47,7 +47,7 @@ test("a new layout", async () => {
   const blob = noise(3_000_000);
   const sink = await openLayoutSink(`oci:${layout}:v1`);
   expect(await sink.hasBlob(sha256(blob))).toBe(false);
-  expect(await sink.putBlob(chunked(blob), fact(blob))).toMatchObject(fact(blob));
+  expect(await sink.putBlob(() => chunked(blob), fact(blob))).toMatchObject(fact(blob));
   expect(await sink.hasBlob(sha256(blob))).toBe(true);
   expect(await sink.hasBlob(sha256(blob), { size: 1 })).toBe(false);
   await sink.putManifest(DESCRIPTOR, MANIFEST);
@@ -67,11 +67,11 @@ test("a new layout", async () => {
 
 test("a digest that nobody knew", async () => {
   const sink = await openLayoutSink(`oci:${layout}`);
-  expect(await sink.putBlob(chunked(Buffer.from("text"), 1), null)).toEqual({
+  expect(await sink.putBlob(() => chunked(Buffer.from("text"), 1), null)).toEqual({
     ...fact(Buffer.from("text")),
     present: false,
   });
-  expect(await sink.putBlob(chunked(Buffer.from("text"), 3), null)).toEqual({
+  expect(await sink.putBlob(() => chunked(Buffer.from("text"), 3), null)).toEqual({
     ...fact(Buffer.from("text")),
     present: true,
   });
@@ -81,16 +81,16 @@ test("a digest that nobody knew", async () => {
 test("a blob that is there is not read again, a cut one is replaced", async () => {
   const blob = noise(1000);
   const sink = await openLayoutSink(`oci:${layout}`);
-  await sink.putBlob(chunked(blob), fact(blob));
+  await sink.putBlob(() => chunked(blob), fact(blob));
   let asked = false;
   const content = (async function* () {
     asked = true;
     yield blob;
   })();
-  expect(await sink.putBlob(content, fact(blob))).toEqual({ ...fact(blob), present: true });
+  expect(await sink.putBlob(() => content, fact(blob))).toEqual({ ...fact(blob), present: true });
   expect(asked).toBe(false);
   writeFileSync(blobFile(sha256(blob)), "cut");
-  await sink.putBlob(content, fact(blob));
+  await sink.putBlob(() => content, fact(blob));
   expect(asked).toBe(true);
   expect(readFileSync(blobFile(sha256(blob))).equals(blob)).toBe(true);
 });
@@ -103,7 +103,7 @@ describe("BLOB_DIGEST_MISMATCH leaves nothing", () => {
     ["too many", Buffer.concat([good, Buffer.alloc(1)])],
   ])("%s", async (_, bytes) => {
     const sink = await openLayoutSink(`oci:${layout}`);
-    await expect(sink.putBlob(chunked(bytes), fact(good))).rejects.toMatchObject(
+    await expect(sink.putBlob(() => chunked(bytes), fact(good))).rejects.toMatchObject(
       ociError("BLOB_DIGEST_MISMATCH", { expected: sha256(good) }),
     );
     expect(files()).toEqual(["oci-layout"]);
@@ -114,7 +114,7 @@ describe("BLOB_DIGEST_MISMATCH leaves nothing", () => {
     const endless = (async function* () {
       for (;;) yield Buffer.alloc(65_536);
     })();
-    await expect(sink.putBlob(endless, fact(good))).rejects.toMatchObject(ociError("BLOB_DIGEST_MISMATCH"));
+    await expect(sink.putBlob(() => endless, fact(good))).rejects.toMatchObject(ociError("BLOB_DIGEST_MISMATCH"));
   });
 });
 
@@ -124,9 +124,9 @@ test("an error of the content, and an abort, leave nothing", async () => {
     yield noise(2_000_000);
     throw new Error("from the content");
   })();
-  await expect(sink.putBlob(failing, null)).rejects.toThrow("from the content");
+  await expect(sink.putBlob(() => failing, null)).rejects.toThrow("from the content");
   const signal = AbortSignal.abort(new Error("stop"));
-  await expect(sink.putBlob(chunked(noise(10)), null, { signal })).rejects.toThrow("stop");
+  await expect(sink.putBlob(() => chunked(noise(10)), null, { signal })).rejects.toThrow("stop");
   expect(files()).toEqual(["oci-layout"]);
 });
 

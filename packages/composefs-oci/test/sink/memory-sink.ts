@@ -23,8 +23,8 @@ export function memorySink(): MemorySink {
       const found = blobs.get(digest);
       return found !== undefined && (options?.size === undefined || options.size === found.length);
     },
-    putBlob: async (content, expected) => {
-      const bytes = await buffer(content);
+    putBlob: async (open, expected) => {
+      const bytes = await buffer(open());
       const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}` as OciDigest;
       if (expected !== null && (digest !== expected.digest || bytes.length !== expected.size)) {
         throw Object.assign(new Error("mismatch"), { code: "BLOB_DIGEST_MISMATCH" });

@@ -7,6 +7,7 @@ import {
   bytesOf,
   type Directory,
   isDirectory,
+  kindWords,
   type Leaf,
   sortedEntries,
   type TreeNode,
@@ -133,8 +134,7 @@ function namedFile(root: Directory, file: string, entry: string): BootContent {
 function regularFile(node: TreeNode, path: string): BootContent {
   const content = contentOf(node);
   if (content !== null) return content;
-  const found = isDirectory(node) ? "directory" : node.content.kind;
-  throw invalid(text(path), `expected a regular file, found a ${found} entry`);
+  throw invalid(text(path), `expected a regular file, found ${kindWords(node)}`);
 }
 
 function contentOf(node: TreeNode | undefined): BootContent | null {
@@ -154,13 +154,9 @@ function findDirectory(root: Directory, path: string): Directory | undefined {
     const node = directory.entries.get(name as ByteString);
     if (node === undefined) return undefined;
     if (!isDirectory(node)) {
-      throw new ComposefsError(
-        "TREE_INVALID",
-        `'${name}' of ${path}: expected a directory, found a ${node.content.kind} entry`,
-        {
-          details: { path, name, found: node.content.kind },
-        },
-      );
+      throw new ComposefsError("TREE_INVALID", `'${name}' of ${path}: expected a directory, found ${kindWords(node)}`, {
+        details: { path, name, found: node.content.kind },
+      });
     }
     directory = node;
   }

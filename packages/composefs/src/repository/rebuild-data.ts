@@ -27,6 +27,7 @@ export async function* rebuildData(
     pending = [];
     objects = 0;
   }
+  signal?.throwIfAborted();
   yield* expand(source, pending);
 }
 

@@ -1,6 +1,6 @@
 import { ComposefsError } from "../errors.ts";
 import type { ObjectId } from "../fsverity/object-id.ts";
-import { type ByteString, byteString, type Directory, isDirectory, type TreeNode } from "../tree/node.ts";
+import { type ByteString, byteString, type Directory, isDirectory, kindWords, type TreeNode } from "../tree/node.ts";
 import { type FileRule, parseFileContexts } from "./file-contexts.ts";
 import { invalidPolicy, trimmed, utf8Text } from "./policy-lines.ts";
 import { parseSubstitutions, type Substitutions } from "./substitutions.ts";
@@ -115,7 +115,7 @@ async function readFile(root: Directory, path: string, readObject: ReadObject): 
 
 function wrongKind(path: string, expected: string, node: TreeNode): ComposefsError {
   const found = isDirectory(node) ? "directory" : node.content.kind;
-  return new ComposefsError("TREE_INVALID", `${path}: expected ${expected}, found a ${found} entry`, {
+  return new ComposefsError("TREE_INVALID", `${path}: expected ${expected}, found ${kindWords(node)}`, {
     details: { path, found },
     ...(found === "symlink" ? { hint: "symlinks are not followed to the SELinux policy" } : {}),
   });

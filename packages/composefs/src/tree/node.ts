@@ -65,6 +65,23 @@ export function isDirectory(node: TreeNode): node is Directory {
   return "entries" in node;
 }
 
+const KIND_WORDS: Readonly<Record<LeafContent["kind"], string>> = {
+  inline: "a regular file",
+  external: "a regular file",
+  "external-no-verity": "a regular file",
+  sparse: "a regular file",
+  symlink: "a symbolic link",
+  char: "a character device",
+  block: "a block device",
+  fifo: "a FIFO",
+  socket: "a socket",
+};
+
+/** What a node is, for messages: `a symbolic link`. */
+export function kindWords(node: TreeNode): string {
+  return isDirectory(node) ? "a directory" : KIND_WORDS[node.content.kind];
+}
+
 /** A char device 0:0, which overlayfs takes for a removed file. */
 export function isWhiteout(node: TreeNode): boolean {
   return !isDirectory(node) && node.content.kind === "char" && node.content.rdev === 0n;

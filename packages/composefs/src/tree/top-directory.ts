@@ -1,12 +1,12 @@
 import { ComposefsError } from "../errors.ts";
 import type { ByteString, Directory } from "./node.ts";
-import { isDirectory } from "./node.ts";
+import { isDirectory, kindWords } from "./node.ts";
 
 /** A directory of the root such as `usr`, or undefined. @throws ComposefsError `TREE_INVALID` not a directory */
 export function findTopDirectory(root: Directory, name: string): Directory | undefined {
   const node = root.entries.get(name as ByteString);
   if (node === undefined || isDirectory(node)) return node;
-  throw new ComposefsError("TREE_INVALID", `/${name}: expected a directory, found a ${node.content.kind} entry`, {
+  throw new ComposefsError("TREE_INVALID", `/${name}: expected a directory, found ${kindWords(node)}`, {
     details: { path: `/${name}`, found: node.content.kind },
   });
 }

@@ -55,6 +55,11 @@ test.each<[string, (root: Directory) => void, string[], string]>([
   );
 });
 
+test("what stands in a directory's place is called what users call it", () => {
+  const root = tree(USR, directory("/sysroot"), "/boot 1 120777 1 0 0 0 0.0 x - -");
+  expect(() => prepareBootTree(root)).toThrow("/boot: expected a directory, found a symbolic link");
+});
+
 test("a boot tree that is refused is left as it was", () => {
   const root = tree(USR, directory("/boot"), file("/boot/kernel"));
   expect(() => prepareBootTree(root)).toThrow();

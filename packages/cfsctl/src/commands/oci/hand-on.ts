@@ -1,4 +1,4 @@
-import type { BlobSink } from "@composefs/oci";
+import type { BlobSink, ProgressListener } from "@composefs/oci";
 import type { Context } from "../../context.ts";
 import { interruptible } from "../../interrupt.ts";
 import type { JsonVersion } from "../../options.ts";
@@ -15,24 +15,24 @@ export interface ExportArguments extends ProgressArguments {
 export async function handOn(
   context: Context,
   image: string,
-  openSink: () => Promise<BlobSink>,
+  openSink: (onProgress: ProgressListener | undefined) => Promise<BlobSink>,
   options: ExportArguments,
 ): Promise<void> {
   await withRepository(context.globals(), async (repository) => {
     const { exportImage, resolveImage } = await import("@composefs/oci");
     // A name that means nothing shows before anything is made at the destination.
     await resolveImage(repository, image);
-    await interruptible(async (signal) => {
-      const sink = await openSink();
-      try {
-        const result = await withProgress(context, options, (onProgress) =>
-          exportImage(repository, image, sink, { signal, onProgress }),
-        );
-        if (options.json) await context.output.writeJson(exportJson(result));
-        else await context.output.write(exportText(result));
-      } finally {
-        await sink.close();
-      }
-    });
+    const result = await withProgress(context, options, (onProgress) =>
+      interruptible(async (signal) => {
+        const sink = await openSink(onProgress);
+        try {
+          return await exportImage(repository, image, sink, { signal, onProgress });
+        } finally {
+          await sink.close();
+        }
+      }),
+    );
+    if (options.json) await context.output.writeJson(exportJson(result));
+    else await context.output.write(exportText(result));
   });
 }

@@ -1,4 +1,4 @@
-import type { BlobSink } from "@composefs/oci";
+import type { BlobSink, ProgressListener } from "@composefs/oci";
 import type { Command } from "commander";
 import type { Context } from "../../context.ts";
 import { jsonOption } from "../../options.ts";
@@ -14,7 +14,8 @@ export function addOciPush(parent: Command, context: Context): void {
     .argument("<destination>", "docker://[HOST[:PORT]/]NAME[:TAG]")
     .addOption(jsonOption("print the result as JSON"));
   addProgressOptions(command).action(async (image: string, destination: string, options: ExportArguments) => {
-    const open = async (): Promise<BlobSink> => (await import("@composefs/oci")).openRegistrySink(destination);
+    const open = async (onProgress: ProgressListener | undefined): Promise<BlobSink> =>
+      (await import("@composefs/oci")).openRegistrySink(destination, { onProgress });
     await handOn(context, image, open, options);
   });
 }
