@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { requires } from "../support/capabilities.ts";
-import { type CfsctlResult, cfsctl, cfsctlOk } from "../support/cfsctl.ts";
+import { type CfsctlResult, cfsctl, cfsctlOk, ended, startCfsctl } from "../support/cfsctl.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
 import { initRepo } from "../support/repo.ts";
 import { run } from "../support/run.ts";
@@ -129,6 +129,36 @@ describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("docke
     const blobs = [...asked].filter(([url]) => url.includes("/blobs/")).map(([, ranges]) => ranges);
     expect(blobs.length).toBeGreaterThanOrEqual(2);
     for (const ranges of blobs) expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-/)]);
+  });
+
+  test("a pull that is interrupted while a layer hangs: the next one fetches that layer alone", async () => {
+    fault = () => null;
+    const manifest = JSON.parse(
+      run("skopeo", ["inspect", "--raw", "--tls-verify=false", `docker://${registry.host}/app:v1`]),
+    ) as { readonly layers: readonly { readonly digest: string }[] };
+    const hung = manifest.layers[0]?.digest;
+    expect(manifest.layers.length).toBeGreaterThan(1);
+    fault = (_, { url }) =>
+      url?.includes(`/blobs/${hung}`)
+        ? (response, body) => {
+            response.writeHead(200, { "content-length": body.length });
+            response.write(body.subarray(0, body.length / 2));
+          }
+        : null;
+    const child = startCfsctl(["--repo", repo, "oci", "pull", `docker://${host}/app:v1`, "app"], { env });
+    let told = "";
+    child.stderr?.on("data", (text: Buffer) => {
+      told += text.toString();
+      if (told.match(/^layer .*copied/gm)?.length === manifest.layers.length - 1) child.kill("SIGINT");
+    });
+    await ended(child);
+    expect(child.signalCode).toBe("SIGINT");
+    expect(told).not.toContain("error");
+    fault = () => null;
+    asked.clear();
+    await expectPulled();
+    const layers = manifest.layers.map(({ digest }) => digest).filter((digest) => asked.has(`/v2/app/blobs/${digest}`));
+    expect(layers).toEqual([hung]);
   });
 
   test.each(["/blobs/", "/manifests/"])("wrong bytes of the right length for %s: nothing has a name", async (what) => {
