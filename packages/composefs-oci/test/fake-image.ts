@@ -73,7 +73,7 @@ export function fakeImage(repository: Repository, options: FakeImageOptions = {}
         return storeTarLayer(repository, diffId, chunked(bytes), {
           signal: run.signal,
           onBytes: run.onBytes,
-          onPart: tellsParts ? run.onPart : undefined,
+          listener: tellsParts ? run.listener : undefined,
         });
       },
     };

@@ -1,4 +1,4 @@
-import type { ObjectId, Repository, SplitstreamPart } from "@composefs/core";
+import type { ObjectId, Repository } from "@composefs/core";
 import { TarParser } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
 import { emptyStats, type ImportStats } from "../import-stats.ts";
@@ -6,6 +6,7 @@ import { finishDigest, startDigest } from "../long-digest.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import { findLayer } from "./find-layer.ts";
 import { inLayer } from "./layer-errors.ts";
+import type { LayerListener } from "./layer-listener.ts";
 import type { StoredLayer } from "./store-layer.ts";
 import { TarSplitter } from "./tar-splitter.ts";
 import { checkDiffId } from "./verify-stored-layer.ts";
@@ -19,8 +20,7 @@ export interface TarLayerOptions {
   readonly onBytes?: ((done: number) => void) | undefined;
   /** Told of each chunk of the tar that is not needed any more, so that its memory may be used again. */
   readonly release?: ((chunk: Uint8Array) => void) | undefined;
-  /** Told each part of the splitstream in order; a part's bytes may change afterwards. */
-  readonly onPart?: ((part: SplitstreamPart) => void) | undefined;
+  readonly listener?: LayerListener | undefined;
 }
 
 /** Settings of {@link importLayer}. */
@@ -82,11 +82,11 @@ export async function storeTarLayer(
   tar: AsyncIterable<Uint8Array>,
   options: TarLayerOptions = {},
 ): Promise<StoredLayer> {
-  const { signal, verify = true, onBytes, release, onPart } = options;
+  const { signal, verify = true, onBytes, release, listener } = options;
   const digester = startDigest(diffId);
   const stream = repository.createStream(CONTENT_TYPE.layer);
   const parser = new TarParser();
-  const splitter = new TarSplitter(repository, stream, diffId, onPart);
+  const splitter = new TarSplitter(repository, stream, diffId, listener);
   let stats: ImportStats;
   try {
     for await (const chunk of tar) {

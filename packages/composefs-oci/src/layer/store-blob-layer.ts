@@ -1,4 +1,4 @@
-import type { Repository, SplitstreamPart } from "@composefs/core";
+import type { Repository } from "@composefs/core";
 import { CompressionError } from "../compression/compression-error.ts";
 import { decompress, sniffCompression } from "../compression/decompress.ts";
 import { PiecePool } from "../compression/piece-pool.ts";
@@ -10,6 +10,7 @@ import type { BlobSource } from "../source/blob-source.ts";
 import { VerifiedBlob } from "../source/verified-blob.ts";
 import { storeBlobLayer } from "./blob-layer.ts";
 import { storeTarLayer } from "./import-layer.ts";
+import type { LayerListener } from "./layer-listener.ts";
 import type { StoredLayer } from "./store-layer.ts";
 
 /** Settings of {@link storeSourceLayer}. */
@@ -19,8 +20,7 @@ export interface SourceLayerStoreOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told how many bytes of the blob are read. */
   readonly onBytes?: ((done: number) => void) | undefined;
-  /** Told each part of a tar's splitstream in order; a part's bytes may change afterwards. */
-  readonly onPart?: ((part: SplitstreamPart) => void) | undefined;
+  readonly listener?: LayerListener | undefined;
 }
 
 /** Bytes that tell the compression. */
@@ -41,7 +41,7 @@ export async function storeSourceLayer(
   diffId: OciDigest,
   options: SourceLayerStoreOptions,
 ): Promise<StoredLayer> {
-  const { signal, onBytes, verify, onPart } = options;
+  const { signal, onBytes, verify, listener } = options;
   const compression = layerCompression(descriptor.mediaType);
   // Decoders are done with a piece before they ask for the next; pieces of a plain tar wait until they are stored.
   const reuse = compression === "gzip" || compression === "zstd";
@@ -59,7 +59,7 @@ export async function storeSourceLayer(
     const pieces = new PiecePool();
     const tar = decompress(read(), compression, pieces);
     const release = (piece: Uint8Array): void => pieces.give(piece);
-    const stored = await storeTarLayer(repository, diffId, tar, { signal, verify, release, onPart });
+    const stored = await storeTarLayer(repository, diffId, tar, { signal, verify, release, listener });
     await blob.verify();
     return stored;
   } catch (error) {

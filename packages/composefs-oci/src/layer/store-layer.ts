@@ -1,10 +1,11 @@
-import type { ObjectId, Repository, SplitstreamPart, StoreFailure } from "@composefs/core";
+import type { ObjectId, Repository, StoreFailure } from "@composefs/core";
 import { storeError } from "@composefs/core/import";
 import { fileFailure, type LayerFile, type StoreLayer } from "@composefs/cstorage";
 import { OciError } from "../errors.ts";
 import type { ImportStats } from "../import-stats.ts";
 import { CONTENT_TYPE } from "../streams.ts";
 import { fileOfLayer } from "./layer-errors.ts";
+import type { LayerListener } from "./layer-listener.ts";
 import { INLINE_MAX_BYTES, LayerWriter } from "./layer-writer.ts";
 import { verifyStoredLayer } from "./verify-stored-layer.ts";
 
@@ -25,8 +26,7 @@ export interface ImportStoreLayerOptions {
   readonly lockTimeoutMs?: number | undefined;
   /** Told how many bytes of the tar are done. */
   readonly onBytes?: ((done: number) => void) | undefined;
-  /** Told each part of the splitstream in order; a part's bytes may change afterwards. */
-  readonly onPart?: ((part: SplitstreamPart) => void) | undefined;
+  readonly listener?: LayerListener | undefined;
   /** Calls `read`, which reads the layer, when it is this layer's turn; by default at once. */
   readonly inTurn?: ((read: () => Promise<void>) => Promise<void>) | undefined;
 }
@@ -52,7 +52,7 @@ export async function importStoreLayer(
   layer: StoreLayer,
   options: ImportStoreLayerOptions = {},
 ): Promise<StoredLayer> {
-  const { signal, verify = "crc", onBytes, inTurn = (read) => read() } = options;
+  const { signal, verify = "crc", onBytes, listener, inTurn = (read) => read() } = options;
   const store = repository.objects.store({ hardlink: options.hardlink ?? false, copy: options.copy ?? true });
   const stream = repository.createStream(CONTENT_TYPE.layer);
   const content = await layer.open({ signal, lockTimeoutMs: options.lockTimeoutMs });
@@ -61,7 +61,7 @@ export async function importStoreLayer(
     if (failure.step === "copy-refused") return copyRefused(layer, file);
     return fileFailure(layer, file, failure) ?? storeError(failure, fileOfLayer(layer.diffId, file.path));
   };
-  const writer = new LayerWriter(stream, layer.diffId, toError, options.onPart);
+  const writer = new LayerWriter(stream, layer.diffId, toError, listener && ((part) => listener.onPart(part)));
   const wanted = ({ size }: LayerFile) => ({ checkCrc: verify !== "none", inline: size <= INLINE_MAX_BYTES });
   const read = async (): Promise<void> => {
     for await (const batch of content.batches({ signal })) {

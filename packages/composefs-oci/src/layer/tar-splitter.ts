@@ -1,10 +1,11 @@
-import type { Repository, SplitstreamPart, SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
+import type { Repository, SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
 import { storeError } from "@composefs/core/import";
 import type { SplitChunk } from "@composefs/splitfdstream";
 import type { TarEvent } from "@composefs/tar-header";
 import { OciError } from "../errors.ts";
 import type { ImportStats } from "../import-stats.ts";
 import { fileOfLayer, storing } from "./layer-errors.ts";
+import type { LayerListener } from "./layer-listener.ts";
 import { INLINE_MAX_BYTES, LayerWriter } from "./layer-writer.ts";
 
 type ObjectStore = ReturnType<Repository["objects"]["store"]>;
@@ -47,6 +48,7 @@ export class TarSplitter {
   readonly #store: ObjectStore;
   readonly #writer: LayerWriter<TarFile>;
   readonly #layer: string;
+  readonly #listener: LayerListener | undefined;
   #chunks: SplitChunk[] = [];
   #files: TarFile[] = [];
   /** Views of chunks, of which nothing else is kept, and contents put together. */
@@ -60,18 +62,15 @@ export class TarSplitter {
 
   /**
    * @param layer for messages
-   * @param onPart told each part of the stream as it is written
    */
-  constructor(
-    repository: Repository,
-    stream: SplitstreamWriter,
-    layer: string,
-    onPart?: (part: SplitstreamPart) => void,
-  ) {
+  constructor(repository: Repository, stream: SplitstreamWriter, layer: string, listener?: LayerListener) {
     this.#layer = layer;
+    this.#listener = listener;
     this.#store = repository.objects.store();
     const toError = ({ path }: TarFile, failure: StoreFailure): Error => storeError(failure, fileOfLayer(layer, path));
-    this.#writer = new LayerWriter(stream, layer, toError, onPart);
+    this.#writer = new LayerWriter(stream, layer, toError, (part) => {
+      if ("object" in part) listener?.onObject(part.object);
+    });
   }
 
   /** Takes the next event. A promise comes back only when there is something to wait for. */
@@ -82,6 +81,7 @@ export class TarSplitter {
         return null;
       case "entry": {
         const { isFile, size, path } = event.entry;
+        this.#listener?.onEvent(event);
         if (!isFile || size <= INLINE_MAX_BYTES) return null;
         if (size > WHOLE_MAX_BYTES) return this.#openLarge(path, size);
         this.#small = { path: new Uint8Array(path), size, joined: null, joinedBytes: 0 };
@@ -89,8 +89,10 @@ export class TarSplitter {
       }
       case "data":
         if (this.#small !== null) this.#takeSmall(this.#small, event.bytes, event.remaining === 0);
-        else if (this.#large === null) this.#inline(event.bytes);
-        else {
+        else if (this.#large === null) {
+          this.#inline(event.bytes);
+          this.#listener?.onEvent(event);
+        } else {
           this.#large.pieces.push(event.bytes);
           if (event.remaining === 0) return this.#endLarge(this.#large);
         }
@@ -126,7 +128,7 @@ export class TarSplitter {
   }
 
   #inline(bytes: Uint8Array): void {
-    this.#chunks.push({ inline: new Uint8Array(bytes) });
+    this.#chunks.push({ inline: bytes });
     this.#batchBytes += bytes.length;
     this.#runBytes += bytes.length;
     if (this.#runBytes <= MAX_RUN_BYTES) return;

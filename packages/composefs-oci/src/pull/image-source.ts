@@ -1,5 +1,5 @@
-import type { SplitstreamPart } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
+import type { LayerListener } from "../layer/layer-listener.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 
 /** A layer that a source can deliver. */
@@ -22,8 +22,8 @@ export interface SourceLayerOptions {
   readonly signal: AbortSignal;
   /** To be told how many of those bytes are done. */
   readonly onBytes: (done: number) => void;
-  /** To be told each part of the splitstream in order, or none; a part's bytes may change afterwards. */
-  readonly onPart?: ((part: SplitstreamPart) => void) | undefined;
+  /** To be told all of the layer, or nothing. */
+  readonly listener?: LayerListener | undefined;
 }
 
 /** An image somewhere, ready to be imported by {@link importImage}. */

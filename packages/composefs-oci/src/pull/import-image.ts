@@ -286,7 +286,7 @@ async function storeLayer(
       size = done;
       onProgress?.({ type: "progress", id, done, total: bytes, unit: "bytes" });
     },
-    onPart: feed && ((part) => feed.add(part)),
+    listener: feed,
   });
   feed?.end();
   for (const other of others) checkSame(id, stored, await other.store({ signal, onBytes: () => undefined }));

@@ -2,8 +2,9 @@ import type { ByteString, Directory, Leaf, Splitstream, TreeNode } from "@compos
 import { bytesOf, createDirectory, isDirectory } from "@composefs/core/import";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
+import type { LayerEntry } from "./entry-builder.ts";
 import { type EntryPlace, entryPlace, linkTargetPlace } from "./entry-path.ts";
-import { type LayerEntry, layerEntries } from "./layer-entries.ts";
+import { layerEntries } from "./layer-entries.ts";
 import { LayerScope } from "./layer-scope.ts";
 
 /** A layer to apply. */

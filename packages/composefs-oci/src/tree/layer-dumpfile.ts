@@ -8,8 +8,9 @@ import {
 } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
 import { openLayer } from "../layer/layer-tar.ts";
+import type { LayerEntry } from "./entry-builder.ts";
 import { absolutePath } from "./entry-path.ts";
-import { type LayerEntry, layerEntries } from "./layer-entries.ts";
+import { layerEntries } from "./layer-entries.ts";
 
 /** A tree without anything: entries of a layer are written one by one, so that no link count is above 1. */
 const NO_TREE = createDirectory();

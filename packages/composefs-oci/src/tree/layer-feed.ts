@@ -1,12 +1,18 @@
-import type { SplitstreamPart } from "@composefs/core";
+import type { ObjectId, SplitstreamPart } from "@composefs/core";
+import type { TarEvent } from "@composefs/tar-header";
 import type { OciDigest } from "../digest.ts";
-import { type LayerEntry, LayerEntryReader } from "./layer-entries.ts";
+import { inLayer } from "../layer/layer-errors.ts";
+import type { LayerListener } from "../layer/layer-listener.ts";
+import { EntryBuilder, type LayerEntry } from "./entry-builder.ts";
+import { LayerEntryReader } from "./layer-entries.ts";
 
 /**
- * Entries of a layer while it is being stored: whoever stores it tells the parts of its splitstream, and a tree takes the
- * entries from the other end. What the tree has not taken yet is held.
+ * Entries of a layer while it is being stored: whoever stores it tells of it, and a tree takes the entries from the other
+ * end. What the tree has not taken yet is held. What is wrong with the layer is for the tree to find.
  */
-export class LayerFeed {
+export class LayerFeed implements LayerListener {
+  readonly #diffId: OciDigest;
+  readonly #builder: EntryBuilder;
   readonly #reader: LayerEntryReader;
   #entries: LayerEntry[] = [];
   #error: unknown;
@@ -15,16 +21,34 @@ export class LayerFeed {
   #wake: () => void = () => undefined;
 
   constructor(diffId: OciDigest) {
+    this.#diffId = diffId;
+    this.#builder = new EntryBuilder(diffId);
     this.#reader = new LayerEntryReader(diffId);
   }
 
-  /** Whether no part was told. */
+  /** Whether nothing was told. */
   get isEmpty(): boolean {
     return this.#isEmpty;
   }
 
-  /** Takes the next part, whose bytes may change afterwards. What is wrong with it is for the tree to find. */
-  add(part: SplitstreamPart): void {
+  onEvent(event: TarEvent): void {
+    this.#isEmpty = false;
+    if (this.#state === "failed") return;
+    try {
+      this.#builder.takeEvent(event, this.#entries);
+    } catch (error) {
+      this.fail(inLayer(error, this.#diffId));
+    }
+    this.#wake();
+  }
+
+  onObject(id: ObjectId): void {
+    if (this.#state === "failed") return;
+    this.#builder.takeObject(id, this.#entries);
+    this.#wake();
+  }
+
+  onPart(part: SplitstreamPart): void {
     this.#isEmpty = false;
     if (this.#state === "failed") return;
     try {

@@ -4,7 +4,8 @@ import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { CONTENT_TYPE, contentId } from "../streams.ts";
 import { LayerApplier, type WhiteoutOptions } from "./apply-layer.ts";
-import { type LayerEntry, layerEntries } from "./layer-entries.ts";
+import type { LayerEntry } from "./entry-builder.ts";
+import { layerEntries } from "./layer-entries.ts";
 import type { LayerFeed } from "./layer-feed.ts";
 
 /** Settings of {@link layersTree}. */

@@ -14,6 +14,8 @@ import {
 
 /** More of an inline run than this waits for its end compressed: tar headers shrink to a twentieth. */
 const HELD_BYTES = 8 * 1024 * 1024;
+/** Holds what stands between two files of most layers. */
+const FIRST_RUN_BYTES = 16 * 1024;
 
 /** Digests listed once each, in order of first use. */
 class RefTable {
@@ -50,11 +52,13 @@ export class SplitstreamWriter {
   readonly #names = new Map<string, number>();
   readonly #chunks = new ZstdFrameWriter();
   readonly #prefix = Buffer.alloc(8);
-  #run: Uint8Array[] = [];
+  /** The inline run that is not yet ended, of which it holds `#heldBytes`. */
+  #run = new Uint8Array(FIRST_RUN_BYTES);
+  #heldBytes = 0;
+  /** Bytes of the whole run. */
   #runBytes = 0;
   /** The start of a long run; {@link SplitstreamWriter.#run} is the rest. */
   #spilled: ZstdFrameWriter | null = null;
-  #heldBytes = 0;
   #size = 0;
   #inlineBytes = 0;
 
@@ -83,13 +87,17 @@ export class SplitstreamWriter {
     return this.#objects.size;
   }
 
-  /** Appends literal bytes. They are kept until the run ends, so they must not change. */
+  /** Appends literal bytes, which may change afterwards. */
   inline(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
-    this.#run.push(bytes);
+    const heldBytes = this.#heldBytes + bytes.length;
+    if (heldBytes > HELD_BYTES) this.#spill(bytes);
+    else {
+      if (heldBytes > this.#run.length) this.#grow(heldBytes);
+      this.#run.set(bytes, this.#heldBytes);
+      this.#heldBytes = heldBytes;
+    }
     this.#runBytes += bytes.length;
-    this.#heldBytes += bytes.length;
-    if (this.#heldBytes > HELD_BYTES) this.#spill();
     this.#inlineBytes += bytes.length;
     this.#size += bytes.length;
   }
@@ -142,18 +150,24 @@ export class SplitstreamWriter {
     this.#chunks.write(this.#prefix);
     for (const piece of this.#spilled === null ? [] : unzstd(this.#spilled.finish(), "passing"))
       this.#chunks.write(piece);
-    for (const piece of this.#run) this.#chunks.write(piece);
-    this.#run = [];
-    this.#runBytes = 0;
+    this.#chunks.write(this.#run.subarray(0, this.#heldBytes));
     this.#heldBytes = 0;
+    this.#runBytes = 0;
     this.#spilled = null;
   }
 
-  #spill(): void {
+  /** Passes on what is held and `bytes` after it. */
+  #spill(bytes: Uint8Array): void {
     this.#spilled ??= new ZstdFrameWriter();
-    for (const piece of this.#run) this.#spilled.write(piece);
-    this.#run = [];
+    this.#spilled.write(this.#run.subarray(0, this.#heldBytes));
+    this.#spilled.write(bytes);
     this.#heldBytes = 0;
+  }
+
+  #grow(bytes: number): void {
+    const run = new Uint8Array(Math.min(HELD_BYTES, Math.max(bytes, 2 * this.#run.length)));
+    run.set(this.#run.subarray(0, this.#heldBytes));
+    this.#run = run;
   }
 }
 
