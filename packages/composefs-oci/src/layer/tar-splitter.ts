@@ -1,4 +1,4 @@
-import type { Repository, SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
+import type { Repository, SplitstreamPart, SplitstreamWriter, StoreFailure, StoreOutcome } from "@composefs/core";
 import { storeError } from "@composefs/core/import";
 import type { SplitChunk } from "@composefs/splitfdstream";
 import type { TarEvent } from "@composefs/tar-header";
@@ -60,17 +60,16 @@ export class TarSplitter {
   #small: SmallFile | null = null;
   #large: LargeFile | null = null;
 
-  /**
-   * @param layer for messages
-   */
+  /** @param layer for messages */
   constructor(repository: Repository, stream: SplitstreamWriter, layer: string, listener?: LayerListener) {
     this.#layer = layer;
     this.#listener = listener;
     this.#store = repository.objects.store();
     const toError = ({ path }: TarFile, failure: StoreFailure): Error => storeError(failure, fileOfLayer(layer, path));
-    this.#writer = new LayerWriter(stream, layer, toError, (part) => {
+    const onPart = (part: SplitstreamPart): void => {
       if ("object" in part) listener?.onObject(part.object);
-    });
+    };
+    this.#writer = new LayerWriter(stream, layer, toError, listener && onPart);
   }
 
   /** Takes the next event. A promise comes back only when there is something to wait for. */
