@@ -16,6 +16,8 @@ export class LayerFeed implements LayerListener {
   readonly #reader: LayerEntryReader;
   #entries: LayerEntry[] = [];
   #error: unknown;
+  /** What is wrong with the layer at the place that was told last. */
+  #fault: { readonly error: unknown } | null = null;
   #state: "open" | "ended" | "failed" = "open";
   #isEmpty = true;
   #wake: () => void = () => undefined;
@@ -32,41 +34,27 @@ export class LayerFeed implements LayerListener {
   }
 
   onEvent(event: TarEvent): void {
-    this.#isEmpty = false;
-    if (this.#state === "failed") return;
-    try {
-      this.#builder.takeEvent(event, this.#entries);
-    } catch (error) {
-      this.fail(inLayer(error, this.#diffId));
-    }
-    this.#wake();
+    this.#take(() => this.#builder.takeEvent(event, this.#entries));
   }
 
   onObject(id: ObjectId): void {
     if (this.#state === "failed") return;
     this.#builder.takeObject(id, this.#entries);
-    this.#wake();
+    this.#settle();
   }
 
   onPart(part: SplitstreamPart): void {
-    this.#isEmpty = false;
-    if (this.#state === "failed") return;
-    try {
-      this.#reader.push(part, this.#entries);
-    } catch (error) {
-      this.fail(error);
-    }
-    this.#wake();
+    this.#take(() => this.#reader.push(part, this.#entries));
   }
 
-  /** There are no more parts. */
+  /** There is no more. */
   end(): void {
     if (this.#state === "failed") return;
     this.#state = "ended";
     this.#wake();
   }
 
-  /** There will be no more parts, for this reason. */
+  /** There will be no more, for this reason. */
   fail(reason: unknown): void {
     if (this.#state === "failed") return;
     this.#state = "failed";
@@ -98,5 +86,22 @@ export class LayerFeed implements LayerListener {
       this.#state = "failed"; // nothing is held for a tree that is not made any more
       this.#entries = [];
     }
+  }
+
+  #take(add: () => void): void {
+    this.#isEmpty = false;
+    if (this.#state === "failed" || this.#fault !== null) return;
+    try {
+      add();
+    } catch (error) {
+      this.#fault = { error: inLayer(error, this.#diffId) };
+    }
+    this.#settle();
+  }
+
+  /** A fault has its turn after the entries before it, some of which may still wait for their objects. */
+  #settle(): void {
+    if (this.#fault !== null && this.#builder.objectBytes === 0) this.fail(this.#fault.error);
+    this.#wake();
   }
 }

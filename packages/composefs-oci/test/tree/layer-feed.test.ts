@@ -1,4 +1,5 @@
-import { createDirectory, type Splitstream, type SplitstreamPart } from "@composefs/core";
+import { createDirectory, type ObjectId, type Splitstream, type SplitstreamPart } from "@composefs/core";
+import { TarParser } from "@composefs/tar-header";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import type { OciDigest } from "../../src/digest.ts";
@@ -147,6 +148,19 @@ describe("errors come after the entries before them", () => {
     const runs = feed.runs();
     expect((await runs.next()).value).toMatchObject([{ path: "a" }]);
     await expect(runs.next()).rejects.toMatchObject({ code: "LAYER_UNSUPPORTED" });
+  });
+
+  test("also those whose objects come later", async () => {
+    const feed = new LayerFeed(DIFF_ID);
+    const odd = { path: "odd", type: "D" };
+    for (const event of new TarParser().push(tarBytes([file("large", "y".repeat(65)), dir("a"), odd, dir("b")]))) {
+      if (event.type === "entry") feed.onEvent(event);
+    }
+    const id = "00" as ObjectId;
+    feed.onObject(id);
+    const runs = feed.runs();
+    expect((await runs.next()).value).toMatchObject([{ path: "large", content: { id, size: 65n } }, { path: "a" }]);
+    await expect(runs.next()).rejects.toMatchObject({ code: "LAYER_UNSUPPORTED", details: { path: "odd" } });
   });
 
   test("only the first counts, and parts after it do not", async () => {
