@@ -11,7 +11,7 @@ export function storePulls(workspace, image) {
     name === NAME.reference
       ? ["--local-fetch", "auto", `containers-storage:${image}`]
       : [`containers-storage:${store.reference(image)}`],
-  ).map((contender) => ({ ...contender, env: { CONTAINERS_STORAGE_ROOT: store.root } }));
+  ).map((contender) => ({ ...contender, reads: store.root, env: { CONTAINERS_STORAGE_ROOT: store.root } }));
 }
 
 /** Both cfsctls, each to pull into a repository that was not there before and is not there afterwards; it `leaves` that. */

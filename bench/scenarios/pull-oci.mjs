@@ -31,7 +31,7 @@ export function run({ rounds, workspace }) {
       return {
         title: `pull of a layout with gzip layers, ${FILES} files, ${title}, ${type}`,
         base: NAME.reference,
-        results: race(contenders.map(putAside(work)), rounds, printedConfig),
+        results: race(contenders.map(putAside(work, layout)), rounds, printedConfig),
         goals: [{ of: NAME.ours, key: "wall", to: NAME.reference, times: 1 / 2 }],
       };
     });
@@ -42,10 +42,11 @@ export function run({ rounds, workspace }) {
 
 let asideCount = 0;
 
-/** The contender with what it leaves behind renamed, not removed. */
-function putAside(work) {
+/** The contender of a layout with what it leaves behind renamed, not removed. */
+function putAside(work, layout) {
   return (contender) => ({
     ...contender,
+    reads: layout,
     finish() {
       asideCount += 1;
       renameSync(contender.leaves, join(work, `aside-${asideCount}`));

@@ -35,7 +35,7 @@ class Writeback {
   }
 
  private:
-  static constexpr uint64_t kBytes = 32 * 1024 * 1024;
+  static constexpr uint64_t kBytes = 64 * 1024 * 1024;
   struct State {
     std::atomic<uint64_t> pending{0};
     std::atomic<bool> running{false};

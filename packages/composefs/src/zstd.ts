@@ -20,12 +20,22 @@ const OUTPUT_BYTES: number = binding.cStreamOutSize();
 /** Small writes are gathered up to here, so that a chunk of a few bytes costs no call into libzstd. */
 const GATHER_BYTES = 64 * 1024;
 
+type Context = InstanceType<typeof binding.CCtx>;
+
+/**
+ * Contexts that ended a frame. A new one costs a megabyte and a half of memory never touched before, and garbage that V8
+ * takes for a reason to collect; a frame of a context used again has the same bytes.
+ */
+const idle: Context[] = [];
+const MAX_IDLE = 2;
+
 /**
  * One zstd frame at the default level without checksum or content size, written as the reference does: the data by
  * `ZSTD_e_continue`, then `ZSTD_e_end` alone. Data together with `e_end` would give other bytes.
  */
 export class ZstdFrameWriter {
-  readonly #context = new binding.CCtx();
+  /** Null once the frame has ended: it may be another's then. */
+  #context: Context | null = idle.pop() ?? new binding.CCtx();
   readonly #gathered = new Uint8Array(GATHER_BYTES);
   #gatheredBytes = 0;
   readonly #output: Uint8Array[] = [];
@@ -54,12 +64,13 @@ export class ZstdFrameWriter {
     return this.#output.splice(0);
   }
 
-  /** Ends the frame and returns it, without what was taken away. The writer is used up. */
+  /** Ends the frame and returns it, without what was taken away. The writer is used up. @throws TypeError it was before */
   finish(): Uint8Array {
     this.#flush();
+    const context = this.#open();
     let remaining: number;
     do {
-      const [toFlush, produced] = this.#context.compressStream2(
+      const [toFlush, produced] = context.compressStream2(
         this.#buffer.subarray(this.#used),
         EMPTY,
         binding.EndDirective.end,
@@ -67,7 +78,14 @@ export class ZstdFrameWriter {
       remaining = toFlush;
       this.#advance(produced);
     } while (remaining > 0);
+    this.#context = null;
+    if (idle.length < MAX_IDLE) idle.push(context);
     return Buffer.concat([...this.#output, this.#buffer.subarray(0, this.#used)]);
+  }
+
+  #open(): Context {
+    if (this.#context === null) throw new TypeError("the frame has ended");
+    return this.#context;
   }
 
   #flush(): void {
@@ -77,9 +95,10 @@ export class ZstdFrameWriter {
 
   // An empty write never reaches libzstd: fed to it, it would change an otherwise empty frame.
   #compress(data: Uint8Array): void {
+    const context = this.#open();
     let rest = data;
     while (rest.length > 0) {
-      const [, produced, consumed] = this.#context.compressStream2(
+      const [, produced, consumed] = context.compressStream2(
         this.#buffer.subarray(this.#used),
         rest,
         binding.EndDirective.continue,

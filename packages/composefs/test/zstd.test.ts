@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import binding from "zstd-napi/binding.js";
 import { unzstd, ZstdFrameWriter, zstdFrame } from "../src/zstd.ts";
 import { codeOf } from "./support.ts";
 
@@ -26,6 +27,41 @@ test("the bytes do not depend on how the data was cut, and do not hold on to it"
     expect(hex(writer.finish())).toBe(whole);
   }
   expect(inflate(Buffer.from(whole, "hex")).equals(data)).toBe(true);
+});
+
+test("a frame has the same bytes whatever its context was used for before", () => {
+  const frame = (data: Uint8Array): string => {
+    const context = new binding.CCtx();
+    const pieces: Uint8Array[] = [];
+    const output = new Uint8Array(binding.cStreamOutSize());
+    for (let rest = data; rest.length > 0; ) {
+      const [, produced, consumed] = context.compressStream2(output, rest, binding.EndDirective.continue);
+      pieces.push(output.slice(0, produced));
+      rest = rest.subarray(consumed);
+    }
+    const [left, produced] = context.compressStream2(output, new Uint8Array(0), binding.EndDirective.end);
+    expect(left).toBe(0);
+    return hex(Buffer.concat([...pieces, output.subarray(0, produced)]));
+  };
+  // Each repeats much of those before: a match found in what a context remembers would show.
+  const text = Array.from({ length: 30_000 }, (_, i) => `usr/share/${(i * 7919) % 10_007}/${i % 13}\n`).join("");
+  for (const end of [300_000, 60_000, 1, 200_000, 0, 90_000]) {
+    const data = Buffer.from(text.slice(0, end));
+    expect(hex(zstdFrame(data))).toBe(frame(data));
+  }
+});
+
+test("a writer that does not end its frame leaves its context to nobody", () => {
+  const expected = hex(zstdFrame(Buffer.from("text")));
+  new ZstdFrameWriter().write(new Uint8Array(200_000));
+  expect(hex(zstdFrame(Buffer.from("text")))).toBe(expected);
+});
+
+test("a writer that ended its frame takes nothing any more", () => {
+  const writer = new ZstdFrameWriter();
+  writer.finish();
+  expect(() => writer.finish()).toThrow(TypeError);
+  expect(() => writer.write(new Uint8Array(100_000))).toThrow(TypeError);
 });
 
 test("frames laid end to end, many and empty ones too", () => {

@@ -18,6 +18,7 @@ export function sniffCompression(start: Uint8Array): Compression {
  * Decompresses all gzip members, or all zstd frames, skippable ones among them, in pieces that stay valid. Memory does
  * not depend on the ratio.
  *
+ * @param data the next piece is asked for while one is in use, which may be overwritten when the next but one is asked for
  * @param pieces where the memory of the pieces may come from and be given back to
  * @throws CompressionError also for another kind of data and for bytes after the last member; whatever reading `data`
  *   throws
@@ -32,9 +33,9 @@ export function decompress(
     case "none":
       return plain(data);
     case "gzip":
-      return ahead(gunzip(withMagic(data, "gzip"), pieces));
+      return ahead(gunzip(withMagic(ahead(data), "gzip"), pieces));
     case "zstd":
-      return unzstdStream(withMagic(data, "zstd"));
+      return unzstdStream(withMagic(ahead(data), "zstd"));
   }
 }
 
@@ -81,7 +82,8 @@ async function* withMagic(
       yield chunk;
       continue;
     }
-    start = start.length === 0 ? chunk : Buffer.concat([start, chunk]);
+    // A copy is kept of what is too short: the chunk may be overwritten when the next but one is asked for.
+    start = start.length === 0 && chunk.length >= MAGIC_BYTES ? chunk : Buffer.concat([start, chunk]);
     if (start.length < MAGIC_BYTES) continue;
     checkMagic(start, expected);
     yield start;

@@ -43,7 +43,7 @@ export async function storeSourceLayer(
 ): Promise<StoredLayer> {
   const { signal, onBytes, verify, listener } = options;
   const compression = layerCompression(descriptor.mediaType);
-  // Decoders are done with a piece before they ask for the next; pieces of a plain tar wait until they are stored.
+  // Decoders have one piece in use and one that comes; pieces of a plain tar wait until they are stored.
   const reuse = compression === "gzip" || compression === "zstd";
   const blob = new VerifiedBlob(source.readBlob(descriptor, { signal, reuse }), descriptor, "blob");
   let start: Uint8Array = new Uint8Array();

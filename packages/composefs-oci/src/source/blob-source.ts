@@ -16,7 +16,7 @@ export interface Candidate extends Descriptor {
 /** Settings of a single access to a source. */
 export interface AccessOptions {
   readonly signal?: AbortSignal | undefined;
-  /** A piece is used up before the next is asked for, so that its buffer may be filled anew; default false. */
+  /** A piece is used up before the next but one is asked for, so that its buffer may be filled anew; default false. */
   readonly reuse?: boolean | undefined;
 }
 

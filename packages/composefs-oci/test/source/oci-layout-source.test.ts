@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { ZstdFrameWriter } from "@composefs/core";
 import { afterEach, expect, test } from "vitest";
 import { pull } from "../../src/pull/pull.ts";
 import { ociError } from "../code-of.ts";
@@ -15,9 +16,8 @@ afterEach(async () => {
 });
 
 /** An image of one layer as a layout. */
-function layout(archive: Buffer, mediaType: string, refName?: string): string {
+function layout(archive: Buffer, mediaType: string, refName?: string, blob: Buffer = archive): string {
   const source = new MemorySource();
-  const blob = mediaType.endsWith("+gzip") ? gzipSync(archive) : archive;
   const manifest = source.image([{ blob, diffId: sha256(archive), mediaType }]);
   const annotations = refName === undefined ? {} : { "org.opencontainers.image.ref.name": refName };
   return tempDirectory({
@@ -26,12 +26,23 @@ function layout(archive: Buffer, mediaType: string, refName?: string): string {
   });
 }
 
-test.each(["", "+gzip"])("a layer of many pieces, tar%s: none is overwritten before its time", async (suffix) => {
+function zstd(data: Buffer): Buffer {
+  const writer = new ZstdFrameWriter();
+  writer.write(data);
+  return Buffer.from(writer.finish());
+}
+
+test.each([
+  ["", (archive: Buffer) => archive],
+  ["+gzip", (archive: Buffer) => gzipSync(archive)],
+  ["+zstd", zstd],
+])("a layer of many pieces, tar%s: none is overwritten before its time", async (suffix, packed) => {
   const files = [100_000, 3_000_000, 1_000_000, 2_500_000, 70].map((size, i) => ({
     name: `f${i}`,
     content: noise(size),
   }));
-  const path = layout(tar([USR, ...files]), `application/vnd.oci.image.layer.v1.tar${suffix}`);
+  const archive = tar([USR, ...files]);
+  const path = layout(archive, `application/vnd.oci.image.layer.v1.tar${suffix}`, undefined, packed(archive));
   const repository = await tempRepository();
   expect(await pull(repository, `oci:${path}`)).toMatchObject({ stats: { objectsCopied: files.length } });
   expect(await repository.fsck()).toMatchObject({ ok: true });

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import type { Platform, ProgressListener, PullResult } from "@composefs/oci";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "../../context.ts";
@@ -73,6 +74,8 @@ export function addOciPull(parent: Command, context: Context): void {
         expectedDigest === undefined
           ? undefined
           : await objectIdArgument(repository, expectedDigest.toLowerCase(), "--expected-digest");
+      // A pull is over before functions inlined into each other repay V8's time to compile them (docs/performance.md).
+      setFlagsFromString("--no-turbo-inlining");
       const work = (onProgress: ProgressListener | undefined, signal: AbortSignal): Promise<PullResult> =>
         pull(repository, image, {
           signal,
