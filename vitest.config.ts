@@ -13,6 +13,8 @@ export default defineConfig({
   test: {
     // All processors, where Vitest would leave one idle; not more than what disks and memory bear.
     maxWorkers: Math.min(availableParallelism(), 4),
+    // What the kernel does after the fact, as letting go of a loop device, takes its time on a busy machine.
+    expect: { poll: { timeout: 60_000 } },
     projects: [
       project("unit", ["packages/*/test/**/*.test.ts", "native/*/test/**/*.test.ts"], {
         // A disk that others keep busy takes its time for a syncfs.
