@@ -1,6 +1,7 @@
 // Plain digests of long data, computed on the native threads.
-#include <mutex>
+#include <optional>
 
+#include "digest_lanes.h"
 #include "handle.h"
 #include "process_libraries.h"
 
@@ -10,69 +11,105 @@ namespace {
 constexpr napi_type_tag kDigesterTag = {0x636f6d706f736566, 0x6469676573740001};
 constexpr size_t kMostBytes = 64;
 
+// By our own functions where the processor has instructions for it, else by libcrypto. Of JavaScript's thread, but for
+// the piece under way.
 struct Digester {
   ~Digester() {
     if (context) EVP_MD_CTX_free(context);
   }
-  std::mutex mutex;
+  std::optional<RunningSha256> sha256;
   evp_md_ctx_st* context = nullptr;
+  bool open = false;
+  bool busy = false;
 };
 
-// One call at a time, which JavaScript sees to; the mutex keeps a breach of that from doing harm.
-class UpdateDigest : public PromiseBatch {
+class Update : public PromiseBatch {
  public:
-  UpdateDigest(Napi::Env env, std::shared_ptr<Digester> digester, const Napi::Uint8Array& data)
-      : PromiseBatch(env, 1), digester_(std::move(digester)), data_(data.Data()), length_(data.ByteLength()) {
+  Update(Napi::Env env, std::shared_ptr<Digester> digester, const Napi::Uint8Array& data)
+      : PromiseBatch(env, 1), digester_(std::move(digester)), input_(data.Data()), input_bytes_(data.ByteLength()) {
     keep(data);
+    digester_->busy = true;
   }
+  ~Update() { digester_->busy = false; }
 
   bool urgent() const override { return true; }
-
-  void run(size_t) override {
-    std::lock_guard<std::mutex> hold(digester_->mutex);
-    if (digester_->context) EVP_DigestUpdate(digester_->context, data_, length_);
-  }
+  void run(size_t) override { EVP_DigestUpdate(digester_->context, input_, input_bytes_); }
 
  protected:
   Napi::Value result(Napi::Env env) override { return env.Undefined(); }
 
- private:
   const std::shared_ptr<Digester> digester_;
-  const uint8_t* const data_;
-  const size_t length_;
+  const uint8_t* const input_;
+  const size_t input_bytes_;
 };
 
-Napi::Value create_digester(const Napi::CallbackInfo& info) {
-  const std::string name = info[0].As<Napi::String>().Utf8Value();
+// Does not go to the pool by itself.
+class UpdateInLanes final : public Update, private DigestPiece {
+ public:
+  UpdateInLanes(Napi::Env env, std::shared_ptr<Digester> digester, const Napi::Uint8Array& data)
+      : Update(env, std::move(digester), data), DigestPiece(*digester_->sha256, input_, input_bytes_) {}
+
+ protected:
+  void submit() override { DigestLanes::instance().submit(this); }
+
+ private:
+  bool dropped() const override { return abandoned(); }
+  void done() override { finished(); }
+};
+
+const evp_md_st* libcrypto_digest(Napi::Env env, const std::string& name) {
   const auto function = name == "sha256"   ? EVP_sha256
                         : name == "sha384" ? EVP_sha384
                         : name == "sha512" ? EVP_sha512
-                                           : throw Napi::TypeError::New(info.Env(), "unknown digest");
+                                           : throw Napi::TypeError::New(env, "unknown digest");
   if (!function || !EVP_MD_CTX_new || !EVP_MD_CTX_free || !EVP_DigestInit_ex || !EVP_DigestUpdate ||
       !EVP_DigestFinal_ex) {
-    return info.Env().Null();
+    return nullptr;
   }
+  return function();
+}
+
+Napi::Value create_digester(const Napi::CallbackInfo& info) {
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
   auto digester = std::make_shared<Digester>();
-  digester->context = EVP_MD_CTX_new();
-  if (!digester->context || EVP_DigestInit_ex(digester->context, function(), nullptr) != 1) return info.Env().Null();
+  const ContinueSha256 continue_with = continue_sha256();
+  if (name == "sha256" && continue_with) {
+    digester->sha256.emplace(continue_with);
+  } else {
+    const evp_md_st* const type = libcrypto_digest(info.Env(), name);
+    if (!type) return info.Env().Null();
+    digester->context = EVP_MD_CTX_new();
+    if (!digester->context || EVP_DigestInit_ex(digester->context, type, nullptr) != 1) return info.Env().Null();
+  }
+  digester->open = true;
   return make_handle(info.Env(), std::move(digester), kDigesterTag);
 }
 
-Napi::Value update_digester(const Napi::CallbackInfo& info) {
+std::shared_ptr<Digester> idle_digester_arg(const Napi::CallbackInfo& info) {
   auto digester = handle_arg<Digester>(info, 0, kDigesterTag);
+  if (!digester->open) throw Napi::Error::New(info.Env(), "the digest was taken before");
+  if (digester->busy) throw Napi::Error::New(info.Env(), "the piece before is not hashed yet");
+  return digester;
+}
+
+Napi::Value update_digester(const Napi::CallbackInfo& info) {
+  auto digester = idle_digester_arg(info);
   const auto data = array_arg<Napi::Uint8Array>(info, 1);
-  return (new UpdateDigest(info.Env(), std::move(digester), data))->start(info.Env());
+  Update* const update = digester->sha256 ? new UpdateInLanes(info.Env(), std::move(digester), data)
+                                          : new Update(info.Env(), std::move(digester), data);
+  return update->start(info.Env());
 }
 
 Napi::Value finish_digester(const Napi::CallbackInfo& info) {
-  const auto digester = handle_arg<Digester>(info, 0, kDigesterTag);
-  std::lock_guard<std::mutex> hold(digester->mutex);
+  const auto digester = idle_digester_arg(info);
+  digester->open = false;
   unsigned char digest[kMostBytes];
-  unsigned size = 0;
-  if (!digester->context) throw Napi::Error::New(info.Env(), "the digest was taken before");
-  EVP_DigestFinal_ex(digester->context, digest, &size);
-  EVP_MD_CTX_free(digester->context);
-  digester->context = nullptr;
+  unsigned size = 32;
+  if (digester->sha256) {
+    digester->sha256->finish(digest);
+  } else {
+    EVP_DigestFinal_ex(digester->context, digest, &size);
+  }
   return copy_buffer(info.Env(), digest, size);
 }
 

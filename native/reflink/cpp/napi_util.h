@@ -178,7 +178,7 @@ class PromiseBatch : public Batch {
     }
     batches_.begin(env);
     try {
-      Pool::instance().submit(this);
+      submit();
     } catch (const std::system_error& error) {
       batches_.ended(nullptr);
       batches_.settled(env);
@@ -194,6 +194,7 @@ class PromiseBatch : public Batch {
 
  protected:
   virtual Napi::Value result(Napi::Env env) = 0;
+  virtual void submit() { Pool::instance().submit(this); }
 
  private:
   friend void settle_batch(Napi::Env, Napi::Function, void*, PromiseBatch*);

@@ -89,6 +89,13 @@ bool use_implementation(const char* name) {
   return false;
 }
 
+ContinueSha256 continue_sha256() {
+  for (const Sha2Functions* functions : current().functions) {
+    if (functions && functions->continue_sha256) return functions->continue_sha256;
+  }
+  return nullptr;
+}
+
 void hash_messages(Algorithm algorithm, const uint8_t* messages, size_t length, size_t count, uint8_t* digests) {
   const uint8_t* pointers[kMaxLanes];
   while (count > 0) {

@@ -23,10 +23,19 @@ struct Sha2Group {
   void (*hash)(const uint8_t* const* messages, size_t length, size_t count, uint8_t* digests);
 };
 
-// The functions of one instruction set; absent ones have no lanes.
+// SHA-256 of data whose end has not come yet: what the blocks of 64 bytes before made of it.
+struct Sha256State {
+  uint32_t words[8];
+};
+
+// Takes `blocks` more blocks into each of `count` states, one or two: two take little longer than one.
+using ContinueSha256 = void (*)(Sha256State* const* to, const uint8_t* const* data, size_t blocks, size_t count);
+
+// The functions of one instruction set; absent ones have no lanes or are null.
 struct Sha2Functions {
   Sha2Group sha256[2];
   Sha2Group sha512[2];
+  ContinueSha256 continue_sha256 = nullptr;
 };
 
 // A way to hash: of all its functions the one that is fastest for the number of messages at hand.
@@ -42,6 +51,9 @@ extern const Sha2Functions kSha2ShaNi;
 extern const Sha2Functions kSha2Avx2;
 extern const Sha2Functions kSha2Avx512;
 #endif
+
+// Of the implementation in use; null unless that has instructions for SHA-256.
+ContinueSha256 continue_sha256();
 
 // Implementations this processor can run, best first; a null pointer ends the list.
 const Sha2Implementation* const* available_implementations();

@@ -3,7 +3,10 @@ import { binding, type NativeHandle } from "./binding.ts";
 /** Hashes that {@link Digester} knows. */
 export type DigestName = "sha256" | "sha384" | "sha512";
 
-/** A plain digest of long data, computed on the native threads by the libcrypto of the Node.js process. */
+/**
+ * A plain digest of long data, computed on the native threads: SHA-256 by the processor's instructions for it, where it has
+ * them, and two digests side by side; anything else by the libcrypto of the Node.js process.
+ */
 export class Digester {
   readonly #handle: NativeHandle;
   #last: Promise<void> = Promise.resolve();

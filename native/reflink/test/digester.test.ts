@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
+import { binding } from "../src/binding.ts";
 import { Digester } from "../src/index.ts";
 import { pattern } from "./support.ts";
 
@@ -35,4 +36,18 @@ test("a digest is taken once", async () => {
 
 test("an unknown algorithm is refused", () => {
   expect(() => new Digester("md5" as "sha256")).toThrow(TypeError);
+});
+
+test("a piece that is not hashed yet is waited for, or refused", async () => {
+  for (const name of ["sha256", "sha512"] as const) {
+    const handle = binding.createDigester(name);
+    if (handle === null) throw new Error("no libcrypto");
+    const first = binding.updateDigester(handle, pattern(3_000_000));
+    expect(() => binding.updateDigester(handle, pattern(1))).toThrow("not hashed yet");
+    expect(() => binding.finishDigester(handle)).toThrow("not hashed yet");
+    await first;
+    const expected = createHash(name).update(pattern(3_000_000)).digest("hex");
+    expect(Buffer.from(binding.finishDigester(handle)).toString("hex")).toBe(expected);
+    expect(() => binding.updateDigester(handle, pattern(1))).toThrow("taken before");
+  }
 });
