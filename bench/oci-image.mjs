@@ -21,20 +21,30 @@ const FILES = 20_000;
 const SHARES = [0.6, 0.3, 0.1];
 const TAR = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mtime=@1700000000", "--format=pax"];
 
+const BYTES = 400_000_000;
+
 /**
- * An OCI layout of the image of the tests, three layers compressed by gzip, made below `dir` unless it is there.
+ * An OCI layout of three layers compressed by gzip, made below `dir` unless it is there.
  *
- * @param text files become hexadecimal digits, half as many bytes' worth, which gzip halves; else they do not compress
+ * @param content of the files: `noise`, the image of the tests, which does not compress; `digits`, hexadecimal ones in place
+ *   of its bytes, which gzip halves; `system`, files of this machine's /usr evenly chosen, programs, libraries, documents
  * @returns path of the layout
  */
-export function ociImage(dir, text) {
-  const layout = join(dir, text ? "layout-text" : "layout-noise");
+export function ociImage(dir, content) {
+  const layout = join(dir, `layout-${content}`);
   if (existsSync(layout)) return layout;
-  process.stderr.write(`making ${layout}, ${FILES} files\n`);
+  process.stderr.write(`making ${layout}\n`);
   const work = mkdtempSync(join(dir, "making-"));
   const blobs = join(work, "layout/blobs/sha256");
   mkdirSync(blobs, { recursive: true });
-  const layers = SHARES.map((share, layer) => makeLayer(work, blobs, layer, Math.round(FILES * share), text));
+  const members = content === "system" ? chooseSystemFiles() : null;
+  const layers = SHARES.map((share, layer) => {
+    const tar = join(work, "layer.tar");
+    if (members === null)
+      archiveBigLayer(join(work, "tree"), tar, layer, Math.round(FILES * share), content === "digits");
+    else archiveSystemFiles(tar, members[layer]);
+    return compress(tar, blobs);
+  });
   const config = {
     architecture: "amd64",
     os: "linux",
@@ -55,12 +65,45 @@ export function ociImage(dir, text) {
   return layout;
 }
 
-function makeLayer(work, blobs, layer, count, text) {
-  const tree = join(work, "tree");
+function archiveBigLayer(tree, tar, layer, count, digits) {
   writeBigLayer(tree, layer, count);
-  if (text) toHex(tree);
-  const tar = join(work, "layer.tar");
+  if (digits) toHex(tree);
   run("tar", ["-cf", tar, ...TAR, "-C", tree, "."]);
+  rmSync(tree, { recursive: true });
+}
+
+/** Evenly chosen files of /usr, together {@link BYTES} or all there are, and their directories, as names for each layer. */
+function chooseSystemFiles() {
+  const files = readdirSync("/usr", { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(1))
+    .filter((path) => Buffer.from(path).toString() === path && !/[\n\uFFFD]/.test(path))
+    .sort()
+    .map((path) => ({ path, size: statSync(join("/", path)).size }));
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const layers = SHARES.map(() => new Set());
+  const limits = SHARES.map((_, i) => SHARES.slice(0, i + 1).reduce((sum, share) => sum + share, 0));
+  let [seen, taken] = [0, 0];
+  for (const { path, size } of files) {
+    seen += size;
+    if (taken + size > (seen / total) * BYTES) continue;
+    const names = layers[limits.findIndex((limit) => seen <= limit * total + 1)];
+    for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1)) names.add(path.slice(0, end));
+    names.add(path);
+    taken += size;
+  }
+  return layers;
+}
+
+function archiveSystemFiles(tar, names) {
+  const list = `${tar}.names`;
+  writeFileSync(list, [...names].join("\0"));
+  run("tar", ["-cf", tar, ...TAR, "-C", "/", "--no-recursion", "--null", "--verbatim-files-from", "-T", list]);
+  rmSync(list);
+}
+
+/** Makes a layer's blob of a tar, which goes. */
+function compress(tar, blobs) {
   const diffId = digestOfFile(tar);
   run("gzip", ["-n", tar]);
   const digest = digestOfFile(`${tar}.gz`);
@@ -70,7 +113,6 @@ function makeLayer(work, blobs, layer, count, text) {
     size: statSync(`${tar}.gz`).size,
   };
   renameSync(`${tar}.gz`, join(blobs, digest.slice("sha256:".length)));
-  rmSync(tree, { recursive: true });
   return { diffId, blob };
 }
 

@@ -21,7 +21,7 @@ const DISK_BYTES = 32 * 2 ** 30;
 
 /**
  * An XFS with reflinks and what the scenarios work on, each made when it is first asked for: `image(files)` in a
- * containers-storage, a `tree()`, an OCI `layout(text)`, a `sparseTree(bytes)` of one file, and a fresh path for a
+ * containers-storage, a `tree()`, an OCI `layout(content)`, a `sparseTree(bytes)` of one file, and a fresh path for a
  * repository. With `dir` the file system stays there and serves the next run; without, everything is temporary. `home` is
  * a directory outside of that file system, on the machine's own.
  */
@@ -45,7 +45,7 @@ export function openWorkspace(dir) {
     store,
     image: (files) => bigImage(store, files),
     tree: () => kept("tree", (path) => writeBigLayer(path, 0, FILES)),
-    layout: (text, place = fs.path) => ociImage(place, text),
+    layout: (content, place = fs.path) => ociImage(place, content),
     home,
     sparseTree: (bytes) =>
       kept(`sparse-${bytes}`, (path) => {

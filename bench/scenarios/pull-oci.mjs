@@ -8,8 +8,9 @@ import { FILES } from "../workspace.mjs";
 export const name = "pull-oci";
 
 const CONTENTS = [
-  { text: false, title: "content that does not compress" },
-  { text: true, title: "hexadecimal digits" },
+  { content: "noise", title: `${FILES} files that do not compress` },
+  { content: "digits", title: `${FILES} files of hexadecimal digits` },
+  { content: "system", title: "programs, libraries and documents of a Linux system" },
 ];
 
 /**
@@ -25,11 +26,11 @@ export function run({ rounds, workspace }) {
     // Nothing is removed before the end: ext4 passes over the inodes of files that were removed a moment ago, one by one.
     const work = mkdtempSync(join(path, "pull-oci-"));
     const repo = join(work, "repo");
-    const results = CONTENTS.map(({ text, title }) => {
-      const layout = workspace.layout(text, path);
+    const results = CONTENTS.map(({ content, title }) => {
+      const layout = workspace.layout(content, path);
       const contenders = [...pulls(repo, () => [`oci:${layout}`]), ...tools(layout, join(work, "copy"))];
       return {
-        title: `pull of a layout with gzip layers, ${FILES} files, ${title}, ${type}`,
+        title: `pull of a layout with gzip layers, ${title}, ${type}`,
         base: NAME.reference,
         results: race(contenders.map(putAside(work, layout)), rounds, printedConfig),
         goals: [{ of: NAME.ours, key: "wall", to: NAME.reference, times: 1 / 2 }],
