@@ -16,7 +16,7 @@ mode=${1:-build}
 build=("g++ g++" "cmake cmake" "make make" "python3 python3") # python3: node-gyp compiles zstd-napi
 demo=("podman podman" "buildah buildah" "newuidmap uidmap" "fuse-overlayfs fuse-overlayfs" "mkfs.xfs xfsprogs" "losetup mount")
 tests=("skopeo skopeo" "crun crun" "mkfs.btrfs btrfs-progs" "mkfs.ext4 e2fsprogs" "filefrag e2fsprogs" "mkfs.erofs erofs-utils"
-  "docker-registry docker-registry" "openssl openssl" "umoci umoci" "zstd zstd")
+  "docker-registry docker-registry" "openssl openssl" "umoci umoci" "zstd zstd" "fsverity fsverity")
 case $mode in
   build) wanted=("${build[@]}") ;;
   demo) wanted=("${build[@]}" "${demo[@]}") ;;
