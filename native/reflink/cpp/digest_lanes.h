@@ -29,7 +29,7 @@ class RunningSha256 {
 
  private:
   ContinueSha256 take_;
-  Sha256State state_ = {{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
+  Sha256State state_;
   uint8_t begun_[kBlock];
   size_t begun_bytes_ = 0;
   uint64_t bytes_ = 0;

@@ -25,8 +25,9 @@ struct Sha2Group {
 
 // SHA-256 of data whose end has not come yet: what the blocks of 64 bytes before made of it.
 struct Sha256State {
-  uint32_t words[8];
+  uint32_t words[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 };
+inline constexpr Sha256State kSha256Start = {};
 
 // Takes `blocks` more blocks into each of `count` states, one or two: two take little longer than one.
 using ContinueSha256 = void (*)(Sha256State* const* to, const uint8_t* const* data, size_t blocks, size_t count);

@@ -20,8 +20,7 @@ struct Sha2<uint32_t> {
   static constexpr int kRounds = 64;
   static constexpr int kBig0[3] = {2, 13, 22}, kBig1[3] = {6, 11, 25};      // Σ0, Σ1: rotations
   static constexpr int kSmall0[3] = {7, 18, 3}, kSmall1[3] = {17, 19, 10};  // σ0, σ1: two rotations, a shift
-  static constexpr uint32_t kInitial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                           0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  static constexpr const uint32_t (&kInitial)[8] = reflink::kSha256Start.words;
   static constexpr uint32_t kRound[64] = {
       0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
       0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
