@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run, succeeds } from "./run.ts";
@@ -25,6 +34,8 @@ export interface LoopFsOptions {
   readonly size?: number;
   /** More arguments for mkfs. */
   readonly mkfs?: readonly string[];
+  /** The disk fails when it has to hold so many bytes more than the empty file system; default never. */
+  readonly failsAfter?: number;
 }
 
 const MKFS: Record<FsType, readonly string[]> = {
@@ -42,7 +53,8 @@ export function mountLoopFs(type: FsType, options: LoopFsOptions = {}): LoopFs {
   prepare();
   // The process id in the name tells a later run that this one is gone.
   const base = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
-  const image = join(base, "image");
+  const disk = join(base, "disk");
+  const image = join(disk, "image");
   const path = join(base, "mnt");
   const fs: LoopFs = {
     type,
@@ -60,11 +72,18 @@ export function mountLoopFs(type: FsType, options: LoopFsOptions = {}): LoopFs {
   open.add(fs);
   try {
     mkdirSync(path);
+    mkdirSync(disk);
+    if (options.failsAfter !== undefined) run("mount", ["-t", "tmpfs", "tmpfs", disk]);
     writeFileSync(image, "");
     truncateSync(image, options.size ?? 2 ** 30);
     const [mkfs = "", ...args] = MKFS[type];
     run(mkfs, [...args, ...(options.mkfs ?? []), image]);
     run("mount", ["-o", "loop", image, path]);
+    if (options.failsAfter !== undefined) {
+      run("sync", ["-f", path]);
+      const size = statSync(image).blocks * 512 + options.failsAfter;
+      run("mount", ["-o", `remount,size=${size}`, disk]);
+    }
   } catch (error) {
     fs.dispose();
     throw error;

@@ -16,16 +16,16 @@ namespace reflink {
 
 class Writeback {
  public:
-  // So many bytes were written to the file system of `fd`. Does not wait for the disk: a thread of its own does.
+  // So many bytes were written to the file system of the directory `fd`. Does not wait for the disk: a thread of its own does.
   void wrote(int fd, uint64_t bytes) {
     State& state = *state_;
     if (state.pending.fetch_add(bytes, std::memory_order_relaxed) + bytes < kBytes) return;
     if (state.running.exchange(true, std::memory_order_acquire)) return;
     state.pending.store(0, std::memory_order_relaxed);
-    Fd own(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    // Opened anew: a failure is told once to each open file, and the call that counts, which has `fd`, must hear of it.
+    Fd own(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     try {
       std::thread([state = state_, own = std::move(own)] {
-        // A failure shows again in the call that counts, which has a descriptor of its own.
         if (own.valid()) syncfs(own.get());
         state->running.store(false, std::memory_order_release);
       }).detach();

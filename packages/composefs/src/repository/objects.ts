@@ -10,6 +10,7 @@ import {
   openat2,
   RESOLVE,
   readFiles,
+  syncfs,
   verityDigest,
   verityDigestFds,
 } from "@composefs/reflink";
@@ -233,6 +234,23 @@ export class Objects {
     }
   }
 
+  /**
+   * Waits until everything that was stored is on disk, which is the disk of `objects/`.
+   *
+   * @throws KernelError the disk failed since the repository was opened
+   */
+  async sync(): Promise<void> {
+    await syncfs(this.#directoryOrNull() ?? this.#options.repositoryFd);
+  }
+
+  /**
+   * Has the kernel begin to write what was stored, so that {@link Objects.sync} waits for less. Nothing depends on it.
+   */
+  beginSync(): void {
+    const directory = this.#directoryOrNull();
+    if (directory !== null) syncAlone(directory).catch(() => undefined);
+  }
+
   /** Closes the directory. */
   close(): void {
     if (this.#fd !== null) closeSync(this.#fd);
@@ -376,5 +394,15 @@ function* pieces(fd: number): Generator<Uint8Array> {
     }
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Through a descriptor opened anew: a failure is told once to each, and that of the repository must still hear of it. */
+async function syncAlone(directory: number): Promise<void> {
+  const own = openSync(fdPath(directory, "."), constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await syncfs(own);
+  } finally {
+    closeSync(own);
   }
 }

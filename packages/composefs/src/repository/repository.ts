@@ -100,7 +100,7 @@ export class Repository {
   }
 
   /**
-   * Gives names to stored splitstreams and images: syncfs once, entries, then refs.
+   * Gives names to stored splitstreams and images: {@link Objects.sync} once, entries, then refs.
    *
    * @returns whether any name changed
    * @throws ComposefsError `REF_INVALID`; `REPO_LOCKED` this handle lost its lock in a {@link Repository.gc} that failed,
@@ -113,7 +113,7 @@ export class Repository {
         hint: "open the repository anew",
       });
     }
-    return publish(this.#fd, publication);
+    return publish(this.#fd, publication, () => this.objects.sync());
   }
 
   /**

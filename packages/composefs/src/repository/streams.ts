@@ -1,4 +1,4 @@
-import { type HashName, syncfs } from "@composefs/reflink";
+import type { HashName } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
 import { type ObjectId, objectPath } from "../fsverity/object-id.ts";
 import { fdPath, placeSymlink, readLink } from "./directory.ts";
@@ -17,12 +17,17 @@ export interface Publication {
 }
 
 /**
- * Makes stored splitstreams and images visible: syncfs once, then the entries in order, then the refs.
+ * Makes stored splitstreams and images visible: `sync` once, then the entries in order, then the refs.
  *
+ * @param sync waits until all objects are on disk
  * @returns whether any name changed
  * @throws ComposefsError `REF_INVALID`, before anything is written
  */
-export async function publish(repositoryFd: number, publication: Publication): Promise<boolean> {
+export async function publish(
+  repositoryFd: number,
+  publication: Publication,
+  sync: () => Promise<void>,
+): Promise<boolean> {
   const { streams = [], refs = [], images = [] } = publication;
   const entries = [
     ...streams.map(({ contentId, id }) => ({ category: "streams" as const, entry: checkEntryName(contentId), id })),
@@ -36,7 +41,7 @@ export async function publish(repositoryFd: number, publication: Publication): P
   const news = entries.filter(
     ({ category, entry, id }) => readLink(fdPath(repositoryFd, category, entry)) !== linkText(id),
   );
-  if (news.length > 0) await syncfs(repositoryFd);
+  if (news.length > 0) await sync();
   let changed = false;
   for (const { category, entry, id } of news) {
     const target = ["objects", ...objectPath(id).split("/")];

@@ -157,3 +157,16 @@ test("a store of one's own, and probing leave no traces", async () => {
   const [outcome] = await repository.objects.store({ copy: false }).storeBuffers([Buffer.from("z")]);
   expect(readFileSync(fileOf((outcome as unknown as { id: ObjectId }).id), "utf8")).toBe("z");
 });
+
+test("what was stored is synced, and begins to be, also when the repository is closed at once", async () => {
+  const before = openDescriptors();
+  const other = await newRepository();
+  other.objects.beginSync(); // nothing is there
+  await other.objects.sync();
+  await other.objects.put(Buffer.from("x"), "content");
+  other.objects.beginSync();
+  await other.objects.sync();
+  other.objects.beginSync();
+  await other.close();
+  await expect.poll(openDescriptors).toBe(before);
+});
