@@ -10,7 +10,7 @@ import { parseConfig } from "../image/config.ts";
 import type { StoreVerification } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
 import type { Platform } from "../source/blob-source.ts";
-import { platformFits, platformText } from "../source/platform.ts";
+import { platformRank, platformText } from "../source/platform.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
 
 /** Settings of a pull from a containers-storage. */
@@ -101,7 +101,7 @@ async function openSource(
 /** A store has one image for a name. @throws OciError `SOURCE_NOT_FOUND` */
 function checkPlatform(config: Uint8Array, wanted: Platform): void {
   const found = parseConfig(config);
-  if (platformFits(wanted, found)) return;
+  if (platformRank(wanted, found) !== null) return;
   const there = platformText(found);
   throw new OciError("SOURCE_NOT_FOUND", `no image for the platform ${platformText(wanted)}; there is: ${there}`, {
     details: { platform: platformText(wanted), available: [there] },

@@ -14,14 +14,27 @@ export function hostPlatform(): Platform {
   return { os: process.platform, architecture: ARCHITECTURES[process.arch] ?? process.arch, variant: null };
 }
 
-/** Whether something for `found` is what is wanted: any variant unless a certain one is asked for. */
-export function platformFits(wanted: Platform, found: Platform): boolean {
-  if (wanted.os !== found.os || wanted.architecture !== found.architecture) return false;
-  return wanted.variant === null || wanted.variant === (found.variant ?? DEFAULT_VARIANTS[found.architecture] ?? null);
-}
+/** Variants of an architecture that run one another's programs, each those after it. */
+const VARIANTS: Readonly<Record<string, readonly string[]>> = { arm: ["v8", "v7", "v6", "v5"], arm64: ["v8"] };
 
-/** What an architecture without a variant is (the platforms of containerd and of Docker's images). */
-const DEFAULT_VARIANTS: Readonly<Record<string, string>> = { arm64: "v8", arm: "v7" };
+/**
+ * How well something for `found` suits, 0 best, as podman and skopeo have it: of a wanted variant itself, those it runs, then
+ * none; where none is wanted none, then those that are known, then any.
+ *
+ * @returns null where it does not suit at all
+ */
+export function platformRank(wanted: Platform, found: Platform): number | null {
+  if (wanted.os !== found.os || wanted.architecture !== found.architecture) return null;
+  const known = VARIANTS[wanted.architecture] ?? [];
+  if (wanted.variant === null) {
+    const rank = [null, ...known].indexOf(found.variant);
+    return rank === -1 ? known.length + 1 : rank;
+  }
+  const from = known.indexOf(wanted.variant);
+  const taken = from === -1 ? [wanted.variant] : known.slice(from);
+  const rank = [...taken, null].indexOf(found.variant);
+  return rank === -1 ? null : rank;
+}
 
 /** As in `linux/arm/v7`. */
 export function platformText({ os, architecture, variant }: Platform): string {

@@ -4,7 +4,7 @@ import { parseImageIndex } from "../image/image-index.ts";
 import { type Descriptor, parseManifest } from "../image/manifest.ts";
 import { isIndexType, isManifestType } from "../media-types.ts";
 import type { AccessOptions, BlobSource, Candidate, Platform } from "./blob-source.ts";
-import { hostPlatform, platformFits, platformText } from "./platform.ts";
+import { hostPlatform, platformRank, platformText } from "./platform.ts";
 import type { ReadDocument } from "./read-document.ts";
 
 /** Which of several manifests to take. */
@@ -32,8 +32,8 @@ interface Rejects {
 }
 
 /**
- * The manifest that a source's reference means on this machine: the first of the candidates that fits, those of an index
- * in its place, one level deep. An artifact has no platform and is taken when it is the only candidate.
+ * The manifest that a source's reference means on this machine: the candidate that suits best, of equals the first; those
+ * of an index stand in its place, one level deep. An artifact has no platform and is taken when it is the only candidate.
  *
  * @throws OciError `SOURCE_NOT_FOUND` none fits; `MANIFEST_UNSUPPORTED` there are documents of other kinds only; of reading
  * @see oci.md §1.3, §11.6
@@ -48,24 +48,30 @@ export async function resolveManifest(
   const rejects: Rejects = { platforms: new Set(), mediaTypes: new Set(), nested: false };
   const candidates = await source.candidates({ signal: options.signal });
   const alone = candidates.length === 1;
-  const fits = async (candidate: Candidate, mayBeAny: boolean): Promise<boolean> => {
+  /** Each suits better than those before. */
+  const suiting: { readonly manifest: Descriptor; readonly rank: number }[] = [];
+  const consider = async (candidate: Candidate, mayBeAny: boolean): Promise<void> => {
+    const best = suiting.at(-1)?.rank ?? Number.POSITIVE_INFINITY;
+    if (best === 0) return;
     const found = candidate.platform ?? (await platformOf(read, candidate));
-    if (found === null ? alone : platformFits(wanted, found)) return true;
-    rejects.platforms.add(found === null ? "an artifact without platform" : platformText(found));
-    return mayBeAny;
+    const rank = found === null ? (alone ? 0 : null) : platformRank(wanted, found);
+    if (rank === null) rejects.platforms.add(found === null ? "an artifact without platform" : platformText(found));
+    if (rank === null ? mayBeAny : rank < best) suiting.push({ manifest: candidate, rank: rank ?? 0 });
   };
   for (const candidate of candidates) {
     if (isManifestType(candidate.mediaType)) {
-      if (await fits(candidate, alone && lenient)) return candidate;
+      await consider(candidate, alone && lenient);
     } else if (isIndexType(candidate.mediaType)) {
       const bytes = await read(candidate, "index");
       for (const entry of parseImageIndex(bytes, `index ${candidate.digest}`)) {
         if (isIndexType(entry.mediaType)) rejects.nested = true;
         else if (!isManifestType(entry.mediaType)) rejects.mediaTypes.add(entry.mediaType);
-        else if (await fits(entry, false)) return entry;
+        else await consider(entry, false);
       }
     } else rejects.mediaTypes.add(candidate.mediaType);
   }
+  const best = suiting.at(-1);
+  if (best !== undefined) return best.manifest;
   throw notFound(wanted, rejects);
 }
 

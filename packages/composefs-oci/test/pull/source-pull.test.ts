@@ -76,7 +76,8 @@ describe("which manifest", () => {
     ["of this platform", [LINUX_ARM, amd], amd, 1],
     ["the first of two", [amd, amd], amd, 0],
     ["of a certain variant", [armv6, armv7], armv7, 1],
-    ["of any variant", [armv6, armv7], { ...armv6, variant: null }, 0],
+    ["of the best variant", [armv6, armv7], { ...armv6, variant: null }, 1],
+    ["of a variant that the wanted one runs", [LINUX_ARM, armv6], armv7, 1],
     ["by its config", [LINUX_ARM, none], amd, 1],
   ] as const)("%s", async (_, platforms, platform, expected) => {
     const manifests = platforms.map(() => source.image([plain()]));

@@ -1,24 +1,44 @@
 import { expect, test } from "vitest";
 import type { Platform } from "../../src/source/blob-source.ts";
-import { platformFits } from "../../src/source/platform.ts";
+import { platformRank } from "../../src/source/platform.ts";
 
 const parse = (text: string): Platform => {
   const [os = "", architecture = "", variant = null] = text.split("/");
   return { os, architecture, variant };
 };
 
-// What skopeo 1.9 chooses with --override-arch and --override-variant.
+// What skopeo 1.9 chose of an index with --override-arch and --override-variant; the last two it refuses.
 test.each([
-  ["linux/amd64", "linux/amd64", true],
-  ["linux/amd64", "linux/arm64", false],
-  ["linux/amd64", "windows/amd64", false],
-  ["linux/arm64", "linux/arm64/v8", true],
-  ["linux/arm64/v8", "linux/arm64", true],
-  ["linux/arm64/v9", "linux/arm64", false],
-  ["linux/arm/v7", "linux/arm", true],
-  ["linux/arm/v7", "linux/arm/v7", true],
-  ["linux/arm/v6", "linux/arm/v7", false],
-  ["linux/amd64/v2", "linux/amd64", false],
-])("wanted %s, found %s: %s", (wanted, found, fits) => {
-  expect(platformFits(parse(wanted), parse(found))).toBe(fits);
+  ["linux/arm/v7", ["linux/arm/v6"], "linux/arm/v6"],
+  ["linux/arm/v8", ["linux/arm/v6"], "linux/arm/v6"],
+  ["linux/arm", ["linux/arm/v6"], "linux/arm/v6"],
+  ["linux/arm/v7", ["linux/arm/v5", "linux/arm/v6"], "linux/arm/v6"],
+  ["linux/arm/v6", ["linux/arm/v5"], "linux/arm/v5"],
+  ["linux/arm/v6", ["linux/arm"], "linux/arm"],
+  ["linux/arm/v7", ["linux/arm/v8", "linux/arm/v6"], "linux/arm/v6"],
+  ["linux/arm", ["linux/arm/v8", "linux/arm/v6"], "linux/arm/v8"],
+  ["linux/arm", ["linux/arm/v6", "linux/arm"], "linux/arm"],
+  ["linux/arm/v7", ["linux/arm", "linux/arm/v6"], "linux/arm/v6"],
+  ["linux/arm/v6", ["linux/arm", "linux/arm/v7"], "linux/arm"],
+  ["linux/arm/v6", ["linux/arm/v7"], null],
+  ["linux/arm64", ["linux/arm64/v8", "linux/arm64/v9"], "linux/arm64/v8"],
+  ["linux/arm64/v9", ["linux/arm64/v8", "linux/arm64/v9"], "linux/arm64/v9"],
+  ["linux/arm64/v9", ["linux/arm64"], "linux/arm64"],
+  ["linux/arm64/v8", ["linux/arm64"], "linux/arm64"],
+  ["linux/amd64/v3", ["linux/amd64", "linux/amd64/v2"], "linux/amd64"],
+  ["linux/amd64", ["linux/amd64/v2", "linux/amd64"], "linux/amd64"],
+  ["linux/amd64", ["linux/arm64", "windows/amd64"], null],
+])("wanted %s, of %j: %s", (wanted, offered, chosen) => {
+  const ranks = offered.map((found) => platformRank(parse(wanted), parse(found)));
+  const suiting = offered.filter((_, i) => ranks[i] !== null);
+  const [best = null] = suiting.sort((a, b) => rankOf(wanted, a) - rankOf(wanted, b));
+  expect(best).toBe(chosen);
 });
+
+test("any variant is taken where none is wanted and none is better, which skopeo refuses", () => {
+  expect(platformRank(parse("linux/amd64"), parse("linux/amd64/v2"))).not.toBeNull();
+});
+
+function rankOf(wanted: string, found: string): number {
+  return platformRank(parse(wanted), parse(found)) as number;
+}
