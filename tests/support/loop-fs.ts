@@ -24,6 +24,8 @@ export interface LoopFs {
   readonly image: string;
   /** Unmounts, lets `change` work on the image file, and mounts again: nothing of the old content stays cached. */
   remount(change: () => void): void;
+  /** Ends what {@link LoopFsOptions.failsAfter} began. */
+  mend(): void;
   /** Unmounts and removes everything; calling it again does nothing. */
   dispose(): void;
 }
@@ -64,6 +66,9 @@ export function mountLoopFs(type: FsType, options: LoopFsOptions = {}): LoopFs {
       run("umount", [path]);
       change();
       run("mount", ["-o", "loop", image, path]);
+    },
+    mend() {
+      run("mount", ["-o", "remount,size=100%", disk]);
     },
     dispose() {
       if (open.delete(fs)) discard(base);

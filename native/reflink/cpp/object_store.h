@@ -51,6 +51,8 @@ class ObjectStore {
   void commit(Staging& staging, const uint8_t* digest, uint64_t size, Outcome method, Row& row);
   // write_all() to a staging file.
   int write(const Staging& staging, const uint8_t* data, size_t length);
+  // Has the kernel write what was stored; not waited for.
+  void begin_writeback() { writeback_.begin(settings_.objects_fd); }
   // Trials that leave nothing behind: 0 or a negative errno. A link shows for a moment, under a temporary name.
   int probe_reflink(int source_fd);
   int probe_hardlink(int source_fd);

@@ -144,6 +144,8 @@ Napi::Value store_buffers(const Napi::CallbackInfo& info) {
   return batch->start(info.Env());
 }
 
+void begin_writeback(const Napi::CallbackInfo& info) { handle_arg<ObjectStore>(info, 0, kStoreTag)->begin_writeback(); }
+
 Napi::Value probe_store(const Napi::CallbackInfo& info) {
   auto store = handle_arg<ObjectStore>(info, 0, kStoreTag);
   const int fd = int_arg(info, 1);
@@ -181,6 +183,7 @@ void set_threads(const Napi::CallbackInfo& info) { Pool::instance().set_threads(
 void init_store(Napi::Env env, Napi::Object exports) {
   exports["createStore"] = Napi::Function::New(env, create_store);
   exports["storeBuffers"] = Napi::Function::New(env, store_buffers);
+  exports["beginWriteback"] = Napi::Function::New(env, begin_writeback);
   exports["probeStore"] = Napi::Function::New(env, probe_store);
   exports["createWriter"] = Napi::Function::New(env, create_writer);
   exports["writeWriter"] = Napi::Function::New(env, write_writer);

@@ -16,10 +16,14 @@ namespace reflink {
 
 class Writeback {
  public:
-  // So many bytes were written to the file system of the directory `fd`. Does not wait for the disk: a thread of its own does.
+  // So many bytes were written to the file system of the directory `fd`.
   void wrote(int fd, uint64_t bytes) {
+    if (state_->pending.fetch_add(bytes, std::memory_order_relaxed) + bytes >= kBytes) begin(fd);
+  }
+
+  // Does not wait for the disk: a thread of its own does.
+  void begin(int fd) {
     State& state = *state_;
-    if (state.pending.fetch_add(bytes, std::memory_order_relaxed) + bytes < kBytes) return;
     if (state.running.exchange(true, std::memory_order_acquire)) return;
     state.pending.store(0, std::memory_order_relaxed);
     // Opened anew: a failure is told once to each open file, and the call that counts, which has `fd`, must hear of it.

@@ -95,6 +95,7 @@ export interface Binding {
   ): Promise<NativeStoreResult>;
   /** `places`: three numbers a content, index into `memories`, first byte, bytes. */
   storeBuffers(store: NativeHandle, memories: readonly Uint8Array[], places: Float64Array): Promise<NativeStoreResult>;
+  beginWriteback(store: NativeHandle): void;
   probeStore(store: NativeHandle, fd: number, hardlink: boolean): number;
   readFiles(
     dirFds: Int32Array,

@@ -152,6 +152,14 @@ export class ObjectStore {
     return unpackOutcomes(result, DIGEST_BYTES[this.hash], () => undefined);
   }
 
+  /**
+   * Has the kernel begin to write what was stored to disk, on a thread that nobody waits for. Whether it succeeds only a later
+   * syncfs tells.
+   */
+  beginWriteback(): void {
+    binding.beginWriteback(this.#handle);
+  }
+
   /** Starts an object whose content arrives in pieces. @throws KernelError no staging file can be made */
   createWriter(): ObjectWriter {
     const handle = binding.createWriter(this.#handle);

@@ -41,6 +41,7 @@ function goodArguments(): Record<string, unknown[]> {
     createDigester: ["sha256"],
     updateDigester: [digester, bytes],
     finishDigester: [digester],
+    beginWriteback: [store],
     probeStore: [store, none, false],
     readFiles: [new Int32Array(0), ...columns, 0],
     openFiles: [new Int32Array(0), ...columns],

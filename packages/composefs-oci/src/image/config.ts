@@ -21,7 +21,7 @@ export function parseConfig(bytes: Uint8Array): ImageConfig {
   return {
     architecture: stringField(config, "architecture"),
     os: stringField(config, "os"),
-    variant: optionalStringField(config, "variant"),
+    variant: optionalStringField(config, "variant") || null,
     created: optionalStringField(config, "created"),
     diffIds: listField(rootfs, "diff_ids", (item, place) => parseDigest(asString(item, place), place)),
   };

@@ -46,6 +46,6 @@ function parsePlatform(platform: JsonObject): Platform | null {
   return {
     os: stringField(platform, "os"),
     architecture: stringField(platform, "architecture"),
-    variant: optionalStringField(platform, "variant"),
+    variant: optionalStringField(platform, "variant") || null,
   };
 }

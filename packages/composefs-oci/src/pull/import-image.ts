@@ -243,7 +243,7 @@ async function storeLayers(
   const all = Promise.allSettled([...storing.values(), ...layers.map(({ id }) => id), tree]);
   await Promise.allSettled(storing.values());
   // One thread makes the image; the kernel can write what was stored meanwhile.
-  if (missing.length > 0 && !signal.aborted) repository.objects.beginSync();
+  if (growing !== null && !signal.aborted) repository.objects.beginSync();
   await all;
   // The first error aborted the others, whose own errors only echo it. That of the tree is for the one who needs it.
   signal.throwIfAborted();

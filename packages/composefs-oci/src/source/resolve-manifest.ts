@@ -33,7 +33,8 @@ interface Rejects {
 
 /**
  * The manifest that a source's reference means on this machine: the candidate that suits best, of equals the first; those
- * of an index stand in its place, one level deep. An artifact has no platform and is taken when it is the only candidate.
+ * of an index stand in its place, one level deep. Nothing is read after one that suits as well as can be. An artifact has no
+ * platform and is taken when it is the only candidate.
  *
  * @throws OciError `SOURCE_NOT_FOUND` none fits; `MANIFEST_UNSUPPORTED` there are documents of other kinds only; of reading
  * @see oci.md §1.3, §11.6
@@ -48,30 +49,28 @@ export async function resolveManifest(
   const rejects: Rejects = { platforms: new Set(), mediaTypes: new Set(), nested: false };
   const candidates = await source.candidates({ signal: options.signal });
   const alone = candidates.length === 1;
-  /** Each suits better than those before. */
-  const suiting: { readonly manifest: Descriptor; readonly rank: number }[] = [];
-  const consider = async (candidate: Candidate, mayBeAny: boolean): Promise<void> => {
-    const best = suiting.at(-1)?.rank ?? Number.POSITIVE_INFINITY;
-    if (best === 0) return;
-    const found = candidate.platform ?? (await platformOf(read, candidate));
-    const rank = found === null ? (alone ? 0 : null) : platformRank(wanted, found);
-    if (rank === null) rejects.platforms.add(found === null ? "an artifact without platform" : platformText(found));
-    if (rank === null ? mayBeAny : rank < best) suiting.push({ manifest: candidate, rank: rank ?? 0 });
-  };
-  for (const candidate of candidates) {
-    if (isManifestType(candidate.mediaType)) {
-      await consider(candidate, alone && lenient);
-    } else if (isIndexType(candidate.mediaType)) {
-      const bytes = await read(candidate, "index");
-      for (const entry of parseImageIndex(bytes, `index ${candidate.digest}`)) {
-        if (isIndexType(entry.mediaType)) rejects.nested = true;
-        else if (!isManifestType(entry.mediaType)) rejects.mediaTypes.add(entry.mediaType);
-        else await consider(entry, false);
-      }
-    } else rejects.mediaTypes.add(candidate.mediaType);
+  async function* manifests(): AsyncGenerator<Candidate> {
+    for (const candidate of candidates) {
+      if (isManifestType(candidate.mediaType)) yield candidate;
+      else if (isIndexType(candidate.mediaType)) {
+        const bytes = await read(candidate, "index");
+        for (const entry of parseImageIndex(bytes, `index ${candidate.digest}`)) {
+          if (isManifestType(entry.mediaType)) yield entry;
+          else if (isIndexType(entry.mediaType)) rejects.nested = true;
+          else rejects.mediaTypes.add(entry.mediaType);
+        }
+      } else rejects.mediaTypes.add(candidate.mediaType);
+    }
   }
-  const best = suiting.at(-1);
-  if (best !== undefined) return best.manifest;
+  let best: { readonly manifest: Descriptor; readonly rank: number } | null = null;
+  for await (const manifest of manifests()) {
+    const found = manifest.platform ?? (await platformOf(read, manifest));
+    const rank = found === null ? (alone ? 0 : null) : platformRank(wanted, found);
+    if (rank === 0 || (alone && lenient && manifest === candidates[0])) return manifest;
+    if (rank === null) rejects.platforms.add(found === null ? "an artifact without platform" : platformText(found));
+    else if (best === null || rank < best.rank) best = { manifest, rank };
+  }
+  if (best !== null) return best.manifest;
   throw notFound(wanted, rejects);
 }
 

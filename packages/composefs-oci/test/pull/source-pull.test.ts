@@ -93,6 +93,22 @@ describe("which manifest", () => {
     expect((await pullFromSource(repository, source, { platform: amd })).manifestDigest).toBe(two.digest);
   });
 
+  test.each([
+    ["v5", 0],
+    ["v6", 1],
+    ["v7", 2],
+    [null, 3],
+  ])("of an index for arm %s the best, and nothing is read after it", async (variant, expected) => {
+    const images = ["v5", "v6", "v7", ""].map((of) => ({
+      ...source.image([plain()]),
+      platform: { os: "linux", architecture: "arm", variant: of },
+    }));
+    source.add(source.index(images));
+    source.add({ ...source.index([]), digest: sha256(Buffer.from("an index that is not there")) });
+    const { manifestDigest } = await pullFromSource(repository, source, { platform: { ...armv6, variant } });
+    expect(manifestDigest).toBe(images[expected]?.digest);
+  });
+
   test("an entry of an index whose platform says nothing is for the platform of its config", async () => {
     const arm = source.image([plain()], { config: { architecture: "arm64" } });
     const two = source.image([plain()]);

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import type { Platform } from "../../src/source/blob-source.ts";
-import { platformRank } from "../../src/source/platform.ts";
+import { hostPlatform, platformRank } from "../../src/source/platform.ts";
 
 const parse = (text: string): Platform => {
   const [os = "", architecture = "", variant = null] = text.split("/");
   return { os, architecture, variant };
 };
 
-// What skopeo 1.9 chose of an index with --override-arch and --override-variant; the last two it refuses.
+// What skopeo 1.9 chose of an index with --override-arch and --override-variant; null: it refused.
 test.each([
   ["linux/arm/v7", ["linux/arm/v6"], "linux/arm/v6"],
   ["linux/arm/v8", ["linux/arm/v6"], "linux/arm/v6"],
@@ -37,6 +37,17 @@ test.each([
 
 test("any variant is taken where none is wanted and none is better, which skopeo refuses", () => {
   expect(platformRank(parse("linux/amd64"), parse("linux/amd64/v2"))).not.toBeNull();
+});
+
+test.each([
+  ["arm", "armv6l", "arm/v6"],
+  ["arm", "armv7l", "arm/v7"],
+  ["arm", "aarch64", "arm"],
+  ["arm64", "aarch64", "arm64"],
+  ["x64", "x86_64", "amd64"],
+])("a machine of arch %s, %s, is %s", (arch, machine, expected) => {
+  const { architecture, variant } = hostPlatform(arch, machine);
+  expect(variant === null ? architecture : `${architecture}/${variant}`).toBe(expected);
 });
 
 function rankOf(wanted: string, found: string): number {

@@ -54,6 +54,8 @@ export class Objects {
   readonly #options: ObjectsOptions;
   #fd: number | null = null;
   #store: ObjectStore | null = null;
+  #hasStored = false;
+  #syncError: ComposefsError | null = null;
 
   constructor(options: ObjectsOptions) {
     this.#options = options;
@@ -61,13 +63,8 @@ export class Objects {
 
   /** A native store that writes here. Valid until the repository is closed. */
   store(options: StoreOptions = {}): ObjectStore {
-    const { repositoryFd, hash, verity } = this.#options;
-    try {
-      mkdirSync(fdPath(repositoryFd, "objects"), { mode: DIRECTORY_MODE });
-    } catch (error) {
-      if (!hasCode(error, "EEXIST")) throw atPath(error, "objects");
-    }
-    return new ObjectStore({ objectsFd: this.directory(), hash, verity, ...options });
+    this.#hasStored = true;
+    return this.#openStore(options);
   }
 
   /**
@@ -86,12 +83,11 @@ export class Objects {
    * @throws KernelError; ComposefsError `VERITY_UNSUPPORTED`
    */
   async put(bytes: Uint8Array, subject: string): Promise<ObjectId> {
-    this.#store ??= this.store();
-    const [outcome] = await this.#store.storeBuffers([bytes]);
+    const [outcome] = await this.#ownStore().storeBuffers([bytes]);
     const id = storedId(outcome, subject);
     // The store looks at the size alone, or where fs-verity is required at what the kernel measures.
     const found = outcome && "method" in outcome && outcome.method === "already-present";
-    if (found && !this.#options.verity) await mendObject(this.directory(), id, bytes);
+    if (!found || (!this.#options.verity && (await mendObject(this.directory(), id, bytes)))) this.#hasStored = true;
     return id;
   }
 
@@ -102,9 +98,10 @@ export class Objects {
    */
   async putPieces(content: () => Iterable<Uint8Array>, subject: string): Promise<ObjectId> {
     const { id, isNew } = await this.#writePieces(content(), subject);
+    if (isNew) this.#hasStored = true;
     if (isNew || this.#options.verity) return id;
     const whole = Buffer.concat(Array.from(content(), (piece) => Buffer.from(piece)));
-    await mendObject(this.directory(), id, whole);
+    if (await mendObject(this.directory(), id, whole)) this.#hasStored = true;
     return id;
   }
 
@@ -234,21 +231,31 @@ export class Objects {
     }
   }
 
-  /**
-   * Waits until everything that was stored is on disk, which is the disk of `objects/`.
-   *
-   * @throws KernelError the disk failed since the repository was opened
-   */
-  async sync(): Promise<void> {
-    await syncfs(this.#directoryOrNull() ?? this.#options.repositoryFd);
+  /** Whether something was, or may have been, stored through this handle. */
+  get hasStored(): boolean {
+    return this.#hasStored;
   }
 
   /**
-   * Has the kernel begin to write what was stored, so that {@link Objects.sync} waits for less. Nothing depends on it.
+   * Waits until everything that was stored is on disk, which is the disk of `objects/`.
+   *
+   * @throws ComposefsError `SYNC_FAILED` what was stored may be lost, though it can be read until the kernel forgets it; from
+   *   then on always
    */
+  async sync(): Promise<void> {
+    if (this.#syncError === null) {
+      try {
+        await syncfs(this.#directoryOrNull() ?? this.#options.repositoryFd);
+      } catch (cause) {
+        this.#syncError = this.#notOnDisk(cause); // the kernel says it only once
+      }
+    }
+    if (this.#syncError !== null) throw this.#syncError;
+  }
+
+  /** Has the kernel begin to write what was stored, so that {@link Objects.sync} waits for less. Nothing depends on it. */
   beginSync(): void {
-    const directory = this.#directoryOrNull();
-    if (directory !== null) syncAlone(directory).catch(() => undefined);
+    if (this.#hasStored) this.#ownStore().beginWriteback();
   }
 
   /** Closes the directory. */
@@ -257,14 +264,29 @@ export class Objects {
     this.#fd = null;
   }
 
+  #ownStore(): ObjectStore {
+    this.#store ??= this.#openStore({});
+    return this.#store;
+  }
+
+  #openStore(options: StoreOptions): ObjectStore {
+    const { repositoryFd, hash, verity } = this.#options;
+    try {
+      mkdirSync(fdPath(repositoryFd, "objects"), { mode: DIRECTORY_MODE });
+    } catch (error) {
+      if (!hasCode(error, "EEXIST")) throw atPath(error, "objects");
+    }
+    return new ObjectStore({ objectsFd: this.directory(), hash, verity, ...options });
+  }
+
   async #writePieces(
     pieces: Iterable<Uint8Array>,
     subject: string,
   ): Promise<{ readonly id: ObjectId; readonly isNew: boolean }> {
-    this.#store ??= this.store();
+    const store = this.#ownStore();
     let writer: ObjectWriter | null = null;
     try {
-      writer = this.#store.createWriter();
+      writer = store.createWriter();
       for (const piece of pieces) await writer.write([piece]);
       const outcome = await writer.finish();
       return { id: storedId(outcome, subject), isNew: !("method" in outcome && outcome.method === "already-present") };
@@ -351,6 +373,19 @@ export class Objects {
       cause,
     });
   }
+
+  #notOnDisk(cause: unknown): ComposefsError {
+    const path = `${this.#options.path}/objects`;
+    return new ComposefsError(
+      "SYNC_FAILED",
+      `${path}: what was stored is not safe on disk: ${(cause as Error).message}`,
+      {
+        details: { path },
+        hint: "see to the disk (the kernel's log says more), then run `cfsctl gc`, which removes what got no name, and this again",
+        cause,
+      },
+    );
+  }
 }
 
 function openDirectory({ repositoryFd, path }: ObjectsOptions): number {
@@ -394,15 +429,5 @@ function* pieces(fd: number): Generator<Uint8Array> {
     }
   } finally {
     closeSync(fd);
-  }
-}
-
-/** Through a descriptor opened anew: a failure is told once to each, and that of the repository must still hear of it. */
-async function syncAlone(directory: number): Promise<void> {
-  const own = openSync(fdPath(directory, "."), constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await syncfs(own);
-  } finally {
-    closeSync(own);
   }
 }

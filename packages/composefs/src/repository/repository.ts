@@ -104,7 +104,7 @@ export class Repository {
    *
    * @returns whether any name changed
    * @throws ComposefsError `REF_INVALID`; `REPO_LOCKED` this handle lost its lock in a {@link Repository.gc} that failed,
-   *   so what it stored may be gone
+   *   so what it stored may be gone; `SYNC_FAILED`
    */
   async publish(publication: Publication): Promise<boolean> {
     if (!this.#locked) {
@@ -113,7 +113,7 @@ export class Repository {
         hint: "open the repository anew",
       });
     }
-    return publish(this.#fd, publication, () => this.objects.sync());
+    return publish(this.#fd, publication, this.objects);
   }
 
   /**

@@ -4,6 +4,7 @@ import { type ObjectId, objectPath } from "../fsverity/object-id.ts";
 import { fdPath, placeSymlink, readLink } from "./directory.ts";
 import { type Category, checkEntryName, checkRefName } from "./names.ts";
 import { idOfLinkText } from "./object-files.ts";
+import type { Objects } from "./objects.ts";
 import { readRef, setRef } from "./refs.ts";
 
 /** Names to give once the objects behind them are on disk. */
@@ -17,17 +18,13 @@ export interface Publication {
 }
 
 /**
- * Makes stored splitstreams and images visible: `sync` once, then the entries in order, then the refs.
+ * Makes stored splitstreams and images visible: objects are synced once, then come the entries in order, then the refs.
+ * Objects are synced also when no name is new, as they may have been mended.
  *
- * @param sync waits until all objects are on disk
  * @returns whether any name changed
- * @throws ComposefsError `REF_INVALID`, before anything is written
+ * @throws ComposefsError `REF_INVALID`, before anything is written; `SYNC_FAILED`, before any name is given
  */
-export async function publish(
-  repositoryFd: number,
-  publication: Publication,
-  sync: () => Promise<void>,
-): Promise<boolean> {
+export async function publish(repositoryFd: number, publication: Publication, objects: Objects): Promise<boolean> {
   const { streams = [], refs = [], images = [] } = publication;
   const entries = [
     ...streams.map(({ contentId, id }) => ({ category: "streams" as const, entry: checkEntryName(contentId), id })),
@@ -41,7 +38,7 @@ export async function publish(
   const news = entries.filter(
     ({ category, entry, id }) => readLink(fdPath(repositoryFd, category, entry)) !== linkText(id),
   );
-  if (news.length > 0) await sync();
+  if (news.length > 0 || objects.hasStored) await objects.sync();
   let changed = false;
   for (const { category, entry, id } of news) {
     const target = ["objects", ...objectPath(id).split("/")];
