@@ -1,9 +1,8 @@
-import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync } from "node:fs";
 import {
   DIGEST_BYTES,
   type HashName,
   KernelError,
-  measureVerity,
   ObjectStore,
   type ObjectWriter,
   objectSizes,
@@ -19,10 +18,9 @@ import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object
 import { atPath, fdPath, hasCode } from "./directory.ts";
 import { mendObject } from "./mend-object.ts";
 import { type Mount, mountOf } from "./mount-of.ts";
+import { closeContents, contentPieces, measuredDigest, type ObjectContent, WHOLE_BYTES } from "./object-content.ts";
 import { storedId } from "./store-error.ts";
 
-/** Contents up to this size are read whole, in batches; larger ones in pieces of this size. */
-const WHOLE_BYTES = 1024 * 1024;
 const DIRECTORY_MODE = 0o755;
 
 /** What the objects of one repository need to know of it. */
@@ -39,14 +37,6 @@ export interface StoreOptions {
   readonly hardlink?: boolean;
   /** Copy files that neither can; default true. */
   readonly copy?: boolean;
-}
-
-/** Content of an object: whole, or in pieces from an open file. */
-export type ObjectContent = Uint8Array | Generator<Uint8Array>;
-
-/** Closes the files of contents that were not read to their end. */
-export function closeContents(contents: readonly ObjectContent[]): void {
-  for (const content of contents) if (!(content instanceof Uint8Array)) content.return(undefined);
 }
 
 /** The directory `objects/`: content under its fs-verity digest. */
@@ -313,7 +303,7 @@ export class Objects {
       const { hash, verity } = this.#options;
       if (verity) {
         // Only the kernel's word holds while the pieces are read; a digest of ours would be of what was there before.
-        this.#checkDigest(id, measured(fd, hash));
+        this.#checkDigest(id, measuredDigest(fd, hash));
       } else {
         const [outcome] = await verityDigestFds([fd], hash);
         if (!outcome || "error" in outcome) throw outcome?.error ?? new Error("no digest");
@@ -323,9 +313,7 @@ export class Objects {
       closeSync(fd);
       throw error;
     }
-    const content = pieces(fd);
-    content.next(); // a generator that never began would not close its file
-    return content;
+    return contentPieces(fd);
   }
 
   #checkDigest(id: ObjectId, digest: Uint8Array | null): void {
@@ -406,28 +394,5 @@ function openDirectory({ repositoryFd, path }: ObjectsOptions): number {
       hint: "pull or import again what should be in the repository; fsck lists what is missing",
       cause,
     });
-  }
-}
-
-function measured(fd: number, hash: HashName): Uint8Array | null {
-  try {
-    return measureVerity(fd, hash);
-  } catch (error) {
-    if (hasCode(error, "EOVERFLOW")) return null;
-    throw error;
-  }
-}
-
-function* pieces(fd: number): Generator<Uint8Array> {
-  try {
-    yield Buffer.alloc(0);
-    for (;;) {
-      const piece = Buffer.allocUnsafeSlow(WHOLE_BYTES);
-      const length = readSync(fd, piece);
-      if (length === 0) return;
-      yield piece.subarray(0, length);
-    }
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,6 +1,7 @@
 import type { ObjectId } from "../fsverity/object-id.ts";
 import type { Splitstream } from "../splitstream/reader.ts";
-import { closeContents, type Objects } from "./objects.ts";
+import { closeContents } from "./object-content.ts";
+import type { Objects } from "./objects.ts";
 
 /** Objects read by one call, and the most parts that wait for them. */
 const BATCH_OBJECTS = 64;

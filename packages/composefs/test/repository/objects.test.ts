@@ -13,7 +13,7 @@ import { dirname, join } from "node:path";
 import { verityDigest } from "@composefs/reflink";
 import { beforeEach, expect, test } from "vitest";
 import { type ObjectId, objectPath, type Repository } from "../../src/index.ts";
-import { closeContents } from "../../src/repository/objects.ts";
+import { closeContents } from "../../src/repository/object-content.ts";
 import { codeOf, newRepository, openDescriptors } from "../support.ts";
 
 let repository: Repository;
