@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { initRepository, Repository } from "@composefs/core";
@@ -114,6 +114,28 @@ describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("oci p
       { mediaType: OCI_MANIFEST, digest, size: manifest.length, artifactType: "application/spdx+json" },
     ]);
     expect(rawManifest(`${target}@${digest}`)).toBe(manifest.toString());
+
+    const other = join(dir, "repo-with-referrers");
+    await cfsctlOk(["--repo", other, "init", "--insecure"]);
+    const inOther = async (...args: string[]) =>
+      (await cfsctlOk(["--repo", other, "oci", ...args], { env: registry.env() })).stdout;
+    expect(JSON.parse(await inOther("pull", "-q", "--json", `${target}:v1`, "plain"))).not.toHaveProperty("referrers");
+    const pulled = JSON.parse(await inOther("pull", "-q", "--json", "--referrers", `${target}:v1`, "app"));
+    expect(pulled).toMatchObject({ manifest_digest: subject, referrers: [digest], changed: true });
+    expect(JSON.parse(await inOther("inspect", "app")).referrers).toEqual([digest]);
+
+    const last = join(dir, "repo-from-layout");
+    await cfsctlOk(["--repo", last, "init", "--insecure"]);
+    const images = JSON.parse(readFileSync(join(dir, "umoci-go/index.json"), "utf8")) as typeof index;
+    const both = { ...index, manifests: [...index.manifests, ...images.manifests] };
+    writeFileSync(join(layout, "index.json"), JSON.stringify(both));
+    const fromLayout = ["--repo", last, "oci", "pull", "-q", "--referrers", `oci:${layout}`, "app"];
+    expect((await cfsctlOk(fromLayout)).stdout).toContain("\nreferrers 1\n");
+    await cfsctlOk(["--repo", last, "oci", "untag", "app"]);
+    for (const left of [1, 1, 0]) {
+      expect(readdirSync(join(last, "streams")).filter((name) => name === `oci-manifest-${digest}`)).toHaveLength(left);
+      await cfsctlOk(["--repo", last, "gc"]);
+    }
   });
 
   test("REF_INVALID, TRANSPORT: references that name no registry", async () => {

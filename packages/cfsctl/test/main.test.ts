@@ -71,6 +71,8 @@ describe("usage errors: status 2, nothing on stdout", () => {
     [["oci", "pull", "--progress", "loud", "x"]],
     [["oci", "pull", "--local-fetch", "never", "x"]],
     [["--repo", "REPO", "oci", "pull", "--zero-copy", "oci:x"]],
+    [["--repo", "REPO", "oci", "pull", "--referrers", "dir:x"]],
+    [["--repo", "REPO", "oci", "pull", "--referrers", "containers-storage:x"]],
     [["--repo", "REPO", "oci", "pull", "--hardlink", "docker://localhost/x"]],
     [["--repo", "REPO", "oci", "pull", "--verify", "crc", "dir:x"]],
     [["--repo", "REPO", "oci", "pull", "--local-fetch", "disabled", "--zero-copy", "containers-storage:x"]],

@@ -5,6 +5,7 @@ export { OciError, type OciErrorCode, type OciErrorOptions } from "./errors.ts";
 export { type OciFinding, type OciFindingKind, ociFindingText } from "./fsck/finding.ts";
 export { fsckImages, type OciFsckOptions, type OciFsckReport, ociFsckJson, ociFsckLines } from "./fsck/fsck.ts";
 export { type ImageConfig, parseConfig } from "./image/config.ts";
+export { dropDanglingReferrers } from "./image/dangling-referrers.ts";
 export { type EnsuredImages, ensureImages, type ImageOptions } from "./image/ensure-images.ts";
 export { type FinalImage, type FinalizeOptions, finalizeImage, type ImageParts } from "./image/finalize-image.ts";
 export { type OciImage, openImage } from "./image/image.ts";

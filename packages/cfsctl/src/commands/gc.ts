@@ -47,13 +47,23 @@ async function collect(
     repository.gc({ roots, dryRun: dryRun ?? false, ...wait }),
   );
   await context.output.write(resultText(result));
-  if (result.problems.length === 0) return;
+  if (result.problems.length === 0) {
+    if (!dryRun) await dropReferrers(repository);
+    return;
+  }
   const { ComposefsError, findingText } = await import("@composefs/core/repository");
   for (const problem of result.problems) context.stderr.write(`${printable(findingText(problem, "gc"))}\n`);
   throw new ComposefsError("REPO_CORRUPT", `${result.problems.length} problem(s), and what they may concern was kept`, {
     details: { problems: result.problems },
     hint: "`cfsctl fsck` looks closer; what is named above can be removed by hand",
   });
+}
+
+/** Artifacts about images that went are no roots of the next collection. */
+async function dropReferrers(repository: Repository): Promise<void> {
+  if (repository.listRefs("streams", "oci-referrers").length === 0) return; // nothing else of OCI is loaded then
+  const { dropDanglingReferrers } = await import("@composefs/oci");
+  dropDanglingReferrers(repository);
 }
 
 function resultText({ dryRun, objectsRemoved, bytesRemoved, imagesPruned, streamsPruned, ...names }: GcResult): string {

@@ -3,7 +3,8 @@ import type { ObjectId, Repository } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { ImageOptions } from "../image/ensure-images.ts";
-import { type OciImage, openImage } from "../image/image.ts";
+import { type OciImage, openImage, openManifest } from "../image/image.ts";
+import { visitReferrers } from "../image/referrers.ts";
 import { givenTagRef } from "../image/tag-name.ts";
 import { listTags, readTag } from "../image/tags.ts";
 import { storedLayer } from "../layer/stored-layer.ts";
@@ -23,7 +24,7 @@ export interface CopyImageOptions extends ImageOptions {
 /**
  * Copies an image from one repository to another. Both stay open, and with it locked, for as long as it takes. What comes
  * out is what pulling the image would have given: an image with the same manifest, config and layers, with EROFS images
- * as the destination wants them. A second copy changes nothing.
+ * as the destination wants them. The artifacts about it come along. A second copy changes nothing.
  *
  * The image gets `tag`; else the tag it was asked for by, else the first tag that the source has for it, bytewise. Without
  * any of these it gets none, and the next garbage collection removes it.
@@ -48,8 +49,31 @@ export async function copyImage(
   const image = await openImage(source, reference);
   const name = tag ?? tagInSource(source, reference, image.manifestDigest);
   if (name === null) onProgress?.({ type: "note", text: "the image has no tag: the next gc removes it" });
-  const from = await imageSource(destination, source, image, zeroCopy);
-  return importImage(destination, from, { ...options, tag: name });
+  const result = await importImage(destination, await imageSource(destination, source, image, zeroCopy), {
+    ...options,
+    tag: name,
+  });
+  return copyReferrers(destination, source, image, options, result);
+}
+
+/** Copies the artifacts about an image that is there by now, and those about them. */
+async function copyReferrers(
+  destination: Repository,
+  source: Repository,
+  image: OciImage,
+  { erofsVersion, zeroCopy = false, signal }: CopyImageOptions,
+  result: PullResult,
+): Promise<PullResult> {
+  let { changed } = result;
+  const listed = ({ referrers }: OciImage) => referrers.map((digest) => ({ digest }));
+  const referrers = await visitReferrers(image.manifestDigest, listed(image), async ({ digest }) => {
+    const referrer = await openManifest(source, digest);
+    const from = await imageSource(destination, source, referrer, zeroCopy);
+    const copied = await importImage(destination, from, { erofsVersion, signal });
+    changed ||= copied.changed;
+    return listed(referrer);
+  });
+  return { ...result, referrers, changed };
 }
 
 function tagInSource(source: Repository, reference: string, digest: OciDigest): string | null {
@@ -73,6 +97,7 @@ async function imageSource(
     ids.set({ diffId, bytes, store }, id);
   }
   return {
+    manifestDigest: image.manifestDigest,
     manifest: image.manifestBytes,
     config: image.configBytes,
     layers: [...ids.keys()],

@@ -34,6 +34,8 @@ export interface PullResult {
   /** Images to boot; null unless they were asked for. */
   readonly bootImages: FinalImage["bootImages"];
   readonly tag: string | null;
+  /** Artifacts about the image that came along. */
+  readonly referrers: readonly OciDigest[];
   /** Whether any name in the repository changed; false when everything was there already. */
   readonly changed: boolean;
   readonly stats: ImportStats;
@@ -127,7 +129,7 @@ export async function importImage(
     );
     const missing = plan.filter(({ present }) => present === null).length;
     const stats = sumStats([...byDiffId.values()], source.layers.length, missing);
-    return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, stats };
+    return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, referrers: [], stats };
   } catch (error) {
     if (isInterruption(error, signal)) await nameLayers(repository, finished);
     throw error;

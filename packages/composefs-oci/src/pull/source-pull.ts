@@ -6,7 +6,7 @@ import { type Descriptor, type Manifest, parseManifest } from "../image/manifest
 import { storeSourceLayer } from "../layer/store-blob-layer.ts";
 import { layerCompression } from "../media-types.ts";
 import type { BlobSource } from "../source/blob-source.ts";
-import { documentReader } from "../source/read-document.ts";
+import { documentReader, type ReadDocument } from "../source/read-document.ts";
 import { type ResolveOptions, resolveManifest } from "../source/resolve-manifest.ts";
 import type { SourceLayer } from "./image-source.ts";
 import { type ImportImageOptions, importImage, type PullResult } from "./import-image.ts";
@@ -15,6 +15,8 @@ import { type ImportImageOptions, importImage, type PullResult } from "./import-
 export interface SourcePullOptions extends ImportImageOptions, ResolveOptions {
   /** Check each layer's tar against its diff_id; default true. Blobs are checked in any case. */
   readonly verifyDiffId?: boolean | undefined;
+  /** Also pull the artifacts that the source has about the image (signatures, SBOMs), and those about them; default false. */
+  readonly referrers?: boolean | undefined;
 }
 
 /** Kind of artifact that holds changes against another image (oci.md §6.7). */
@@ -35,16 +37,47 @@ export async function pullFromSource(
   const read = documentReader(repository, source, { signal: options.signal });
   try {
     const descriptor = await resolveManifest(source, read, options);
-    const manifestBytes = await read(descriptor, "manifest");
-    const manifest = parseManifest(manifestBytes);
-    refuseDelta(manifest);
-    const config = await read(manifest.config, "config");
-    const layers = sourceLayers(repository, source, manifest, config, options);
-    const image = { manifestDigest: descriptor.digest, manifest: manifestBytes, config, layers };
-    return await importImage(repository, image, options);
+    const result = await pullManifest(repository, source, read, descriptor, options);
+    return options.referrers ? await withReferrers(repository, source, read, descriptor, options, result) : result;
   } catch (error) {
     throw inSource(error, source);
   }
+}
+
+async function pullManifest(
+  repository: Repository,
+  source: BlobSource,
+  read: ReadDocument,
+  descriptor: Descriptor,
+  options: SourcePullOptions,
+): Promise<PullResult> {
+  const manifestBytes = await read(descriptor, "manifest");
+  const manifest = parseManifest(manifestBytes);
+  refuseDelta(manifest);
+  const config = await read(manifest.config, "config");
+  const layers = sourceLayers(repository, source, manifest, config, options);
+  const image = { manifestDigest: descriptor.digest, manifest: manifestBytes, config, layers };
+  return importImage(repository, image, options);
+}
+
+/** Pulls the artifacts about an image that is there by now, so that none stays behind without it. */
+async function withReferrers(
+  repository: Repository,
+  source: BlobSource,
+  read: ReadDocument,
+  image: Descriptor,
+  options: SourcePullOptions,
+  result: PullResult,
+): Promise<PullResult> {
+  const { pullReferrers } = await import("./pull-referrers.ts");
+  const { erofsVersion, signal, verifyDiffId } = options;
+  let { changed } = result;
+  const pullOne = async (referrer: Descriptor): Promise<void> => {
+    const pulled = await pullManifest(repository, source, read, referrer, { erofsVersion, signal, verifyDiffId });
+    changed ||= pulled.changed;
+  };
+  const referrers = await pullReferrers(source, read, image, pullOne, options);
+  return { ...result, referrers, changed };
 }
 
 function sourceLayers(

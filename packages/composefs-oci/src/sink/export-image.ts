@@ -2,6 +2,7 @@ import type { Repository } from "@composefs/core";
 import { digestOf, type OciDigest } from "../digest.ts";
 import { type OciImage, openImage, openManifest } from "../image/image.ts";
 import type { Descriptor } from "../image/manifest.ts";
+import { visitReferrers } from "../image/referrers.ts";
 import type { ProgressListener } from "../progress.ts";
 import type { BlobSink } from "./blob-sink.ts";
 import { type BlobExport, type BlobTally, exportBlobs } from "./export-blobs.ts";
@@ -69,19 +70,15 @@ export async function exportImage(
 }
 
 /** Artifacts about the image, and those about them, each once. */
-async function exportReferrers(work: BlobExport, image: OciImage): Promise<OciDigest[]> {
+function exportReferrers(work: BlobExport, image: OciImage): Promise<OciDigest[]> {
   const { repository, sink, signal } = work;
-  const done = new Set<OciDigest>([image.manifestDigest]);
-  const queue = [...image.referrers];
-  for (let digest = queue.shift(); digest !== undefined; digest = queue.shift()) {
-    if (done.has(digest)) continue;
-    done.add(digest);
+  const listed = ({ referrers }: OciImage) => referrers.map((digest) => ({ digest }));
+  return visitReferrers(image.manifestDigest, listed(image), async ({ digest }) => {
     const referrer = await openManifest(repository, digest);
     const bytes = await exportBlobs({ ...work, onProgress: undefined }, referrer);
     await sink.putReferrer(manifestDescriptor(bytes, referrer), bytes, { signal });
-    queue.push(...referrer.referrers);
-  }
-  return [...done].slice(1);
+    return listed(referrer);
+  });
 }
 
 function noteChange({ onProgress }: ExportOptions, { manifestDigest, referrers }: OciImage): void {

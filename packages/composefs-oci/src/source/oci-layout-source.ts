@@ -1,8 +1,10 @@
 import { stat } from "node:fs/promises";
+import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
-import { parseImageIndex } from "../image/image-index.ts";
-import type { Descriptor } from "../image/manifest.ts";
+import { type IndexEntry, parseImageIndex } from "../image/image-index.ts";
+import { type Descriptor, parseManifest } from "../image/manifest.ts";
 import { isAbsent } from "../is-absent.ts";
+import { isManifestType } from "../media-types.ts";
 import { openArchive } from "./archive-files.ts";
 import type { AccessOptions, BlobSource, Candidate } from "./blob-source.ts";
 import { directoryFiles } from "./directory-files.ts";
@@ -50,24 +52,59 @@ export async function openOciArchive(
 }
 
 function layoutSource(reference: string, files: FileSet, tag: string | null): BlobSource {
-  const blob = ({ digest }: Descriptor) => files.open(`blobs/${digest.replace(":", "/")}`);
   return {
     reference,
     candidates: (options) => candidates(reference, files, tag, options),
     readManifest: async (descriptor, options) => {
-      const path = `blobs/${descriptor.digest.replace(":", "/")}`;
-      const bytes = await readAll(files, path, options, descriptor.size + 1);
+      const bytes = await readAll(files, blobPath(descriptor), options, descriptor.size + 1);
       if (bytes === null) throw noSuchBlob(`manifest ${descriptor.digest}`);
       return bytes;
     },
     readBlob: (descriptor, options) =>
       readBlobFile(
-        () => blob(descriptor),
+        () => files.open(blobPath(descriptor)),
         () => noSuchBlob(`blob ${descriptor.digest}`),
         options,
       ),
+    readReferrers: (subject, options) => referrers(reference, files, subject, options),
     close: () => files.close(),
   };
+}
+
+function blobPath({ digest }: Descriptor): string {
+  return `blobs/${digest.replace(":", "/")}`;
+}
+
+async function indexEntries(reference: string, files: FileSet, options?: AccessOptions): Promise<IndexEntry[]> {
+  const bytes = await readAll(files, "index.json", options);
+  if (bytes === null) throw malformed(reference, "it has no index.json", "this is no OCI layout");
+  return parseImageIndex(bytes, "index.json");
+}
+
+/** A layout lists them like any manifest: what each one is about stands in itself. */
+async function referrers(
+  reference: string,
+  files: FileSet,
+  { digest }: Descriptor,
+  options?: AccessOptions,
+): Promise<readonly Candidate[]> {
+  const found: Candidate[] = [];
+  for (const entry of await indexEntries(reference, files, options)) {
+    if (!isManifestType(entry.mediaType)) continue;
+    const bytes = await readAll(files, blobPath(entry), options, entry.size + 1);
+    if (bytes !== null && subjectOf(bytes) === digest) found.push(entry);
+  }
+  return found;
+}
+
+/** The digest of the manifest that another one is about; null for none, and for what is no manifest. */
+function subjectOf(manifest: Uint8Array): OciDigest | null {
+  try {
+    return parseManifest(manifest).subject?.digest ?? null;
+  } catch (error) {
+    if (error instanceof OciError) return null;
+    throw error;
+  }
 }
 
 async function candidates(
@@ -76,9 +113,7 @@ async function candidates(
   tag: string | null,
   options?: AccessOptions,
 ): Promise<readonly Candidate[]> {
-  const bytes = await readAll(files, "index.json", options);
-  if (bytes === null) throw malformed(reference, "it has no index.json", "this is no OCI layout");
-  const entries = parseImageIndex(bytes, "index.json");
+  const entries = await indexEntries(reference, files, options);
   const found = tag === null ? entries : entries.filter(({ refName }) => refName === tag);
   if (found.length > 0) return found;
   const names = [...new Set(entries.flatMap(({ refName }) => (refName === null ? [] : [refName])))];

@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ObjectId, objectPath, type Repository } from "@composefs/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { copyImage } from "../../src/copy/copy-image.ts";
+import { type OciDigest, parseDigest } from "../../src/digest.ts";
 import { listTags } from "../../src/image/tags.ts";
 import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
@@ -115,6 +117,58 @@ test("an artifact keeps its blobs as they are, small ones too (oci.md §11.8)", 
   expect(names(second)).toEqual(names(first));
   await copyImage(other, first, "art");
   expect(state(other)).toEqual(state(pulled));
+});
+
+describe("artifacts about the image", () => {
+  /** Stores one in the source. */
+  async function artifact(content: string, subject: OciDigest) {
+    const blob = Buffer.from(content);
+    const config = Buffer.from("{}");
+    const descriptor = (bytes: Uint8Array, mediaType: string) => ({
+      mediaType,
+      digest: sha256(bytes),
+      size: bytes.length,
+    });
+    const manifest = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        config: descriptor(config, "application/vnd.oci.empty.v1+json"),
+        layers: [descriptor(blob, "text/plain")],
+        subject: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: subject, size: 2 },
+      }),
+    );
+    const store = () => storeBlobLayer(source, sha256(blob), chunked(blob));
+    return importImage(source, { manifest, config, layers: [{ diffId: sha256(blob), bytes: null, store }] });
+  }
+
+  test("come along, and those about them", async () => {
+    const sbom = await artifact("an SBOM", image.manifestDigest);
+    const signature = await artifact("its signature", sbom.manifestDigest);
+    expect(await copyImage(destination, source, "app")).toMatchObject({
+      tag: "app",
+      changed: true,
+      referrers: [sbom.manifestDigest, signature.manifestDigest],
+    });
+    expect(contents(destination)).toEqual(contents(source));
+    expect(names(destination)).toEqual(names(source));
+    const before = state(destination);
+    expect(await copyImage(destination, source, "app")).toMatchObject({ changed: false });
+    expect(state(destination)).toEqual(before);
+  });
+
+  test("one that is new is a change", async () => {
+    await copyImage(destination, source, "app");
+    const { manifestDigest } = await artifact("an SBOM", image.manifestDigest);
+    expect(await copyImage(destination, source, "app")).toMatchObject({ changed: true, referrers: [manifestDigest] });
+  });
+});
+
+test("a manifest that is known by a digest of another hash keeps it", async () => {
+  const hex = createHash("sha512").update(image.source.manifest).digest("hex");
+  const manifestDigest = parseDigest(`sha512:${hex}`, "here");
+  await importImage(source, { ...image.source, manifestDigest }, { tag: "other" });
+  expect(await copyImage(destination, source, "other")).toMatchObject({ manifestDigest });
+  expect(names(destination)).toHaveProperty([`oci-manifest-${manifestDigest}`]);
 });
 
 describe("tags", () => {

@@ -3,7 +3,9 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { ZstdFrameWriter } from "@composefs/core";
 import { afterEach, expect, test } from "vitest";
+import type { Descriptor } from "../../src/image/manifest.ts";
 import { pull } from "../../src/pull/pull.ts";
+import { openOciDirectory } from "../../src/source/oci-layout-source.ts";
 import { ociError } from "../code-of.ts";
 import { MemorySource } from "../memory-source.ts";
 import { noise, sha256, tar, USR } from "../tar-builder.ts";
@@ -81,4 +83,28 @@ test.each(["index.json", "blob"])("SOURCE_INVALID for links that lead to themsel
   rmSync(file);
   mkdirSync(file);
   await expect(pull(repository, `oci:${path}`)).rejects.toMatchObject(ociError("SOURCE_INVALID", { path: file }));
+});
+
+test("artifacts about an image are those that its layout lists", async () => {
+  const source = new MemorySource();
+  const archive = tar([USR]);
+  const image = source.image([{ blob: archive, diffId: sha256(archive) }]);
+  const artifact = (subject: object): Descriptor => {
+    const config = source.put("{}", "application/vnd.oci.empty.v1+json");
+    return source.put(JSON.stringify({ schemaVersion: 2, config, layers: [], subject }), image.mediaType);
+  };
+  const signature = artifact(image);
+  const ofOther = artifact({ ...image, digest: sha256("other") });
+  const schema1 = source.put(JSON.stringify({ schemaVersion: 1 }), image.mediaType);
+  const index = { ...signature, digest: sha256("no such index"), mediaType: "application/vnd.oci.image.index.v1+json" };
+  const gone = { ...signature, digest: sha256("gone") };
+  const manifests = [signature, ofOther, schema1, index, gone, image, artifact(signature)];
+  const path = tempDirectory({
+    "index.json": JSON.stringify({ schemaVersion: 2, manifests }),
+    ...Object.fromEntries([...source.blobs].map(([digest, bytes]) => [`blobs/${digest.replace(":", "/")}`, bytes])),
+  });
+  const layoutSource = await openOciDirectory(`oci:${path}`, path);
+  expect(await layoutSource.readReferrers?.(image)).toMatchObject([signature]);
+  expect(await layoutSource.readReferrers?.(signature)).toMatchObject([manifests.at(-1)]);
+  expect(await layoutSource.readReferrers?.(ofOther)).toEqual([]);
 });

@@ -62,6 +62,7 @@ function copyText(image: string, from: string, result: PullResult): string {
     `Manifest verity: ${result.manifestId}`,
     `Config digest:   ${result.configDigest}`,
     `Config verity:   ${result.configId}`,
+    ...(result.referrers.length === 0 ? [] : [`Referrers:       ${result.referrers.length}`]),
     "",
   ].join("\n");
 }

@@ -12,6 +12,7 @@ export function pullResultJson(result: PullResult, erofs: ErofsFormats): object 
     manifest_verity: result.manifestId,
     config_verity: result.configId,
     tag: result.tag,
+    ...(result.referrers.length === 0 ? {} : { referrers: result.referrers }),
     image: image ?? null,
     boot_image: [...(result.bootImages?.wanted.values() ?? [])][0] ?? null,
     changed: result.changed,

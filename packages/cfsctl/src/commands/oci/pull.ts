@@ -20,6 +20,7 @@ interface PullArguments extends ProgressArguments {
   readonly verify?: "crc" | "diffid" | "none";
   readonly verifyDiffid: boolean;
   readonly platform?: Platform;
+  readonly referrers?: true;
   readonly localFetch?: "disabled" | "auto" | "zerocopy";
   readonly compatWhiteouts?: true;
   readonly bootable?: true;
@@ -53,6 +54,7 @@ export function addOciPull(parent: Command, context: Context): void {
         "of several images take the one for this platform (default: this machine's)",
       ).argParser(parsePlatform),
     )
+    .option("--referrers", "also pull the artifacts about the image: signatures, SBOMs")
     .addOption(
       valueOption("--local-fetch <how>", "disabled: read podman's images with skopeo; zerocopy: as --zero-copy", [
         "disabled",
@@ -83,6 +85,7 @@ export function addOciPull(parent: Command, context: Context): void {
           verify: options.verify ?? "crc",
           verifyDiffId: options.verifyDiffid,
           platform: options.platform,
+          referrers: options.referrers ?? false,
           throughSkopeo: options.localFetch === "disabled",
           hardlink: options.hardlink ?? false,
           zeroCopy: options.zeroCopy ?? options.localFetch === "zerocopy",
@@ -108,7 +111,12 @@ const STORE_OPTIONS = [
   ["verify", "--verify"],
 ] as const;
 
+/** Transports of sources that can tell which artifacts are about an image. */
+const WITH_REFERRERS = ["docker:", "registry:", "oci:", "oci-archive:"] as const;
+
 function refuseForeignOptions(image: string, options: PullArguments): void {
+  if (options.referrers && !WITH_REFERRERS.some((transport) => image.startsWith(transport)))
+    throw new UsageError(`--referrers is for images of ${WITH_REFERRERS.join(", ")}`);
   if (image.startsWith("containers-storage:") && options.localFetch !== "disabled") return;
   const [, flag] = STORE_OPTIONS.find(([name]) => options[name] !== undefined) ?? [];
   if (flag !== undefined) throw new UsageError(`${flag} is for containers-storage: images, read directly`);
@@ -129,6 +137,7 @@ function resultText(result: PullResult, expected: boolean): string {
     `verity   ${result.manifestId}`,
   ];
   if (result.tag !== null) lines.push(`tagged   ${printable(result.tag)}`);
+  if (result.referrers.length > 0) lines.push(`referrers ${result.referrers.length}`);
   return `${lines.join("\n")}\n${formatStatistics(result.stats)}${bootImageLine(result, expected)}`;
 }
 

@@ -1,0 +1,180 @@
+import type { Repository } from "@composefs/core";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { OciError } from "../../src/errors.ts";
+import { dropDanglingReferrers } from "../../src/image/dangling-referrers.ts";
+import { openImage } from "../../src/image/image.ts";
+import type { Descriptor } from "../../src/image/manifest.ts";
+import { removeImage } from "../../src/image/remove-image.ts";
+import type { ProgressEvent } from "../../src/progress.ts";
+import { pullFromSource } from "../../src/pull/source-pull.ts";
+import type { BlobSource } from "../../src/source/blob-source.ts";
+import { ociError } from "../code-of.ts";
+import { oneFile } from "../fake-image.ts";
+import { MemorySource } from "../memory-source.ts";
+import { sha256 } from "../tar-builder.ts";
+import { names, removeRepositories, state, tempRepository } from "../temp-repository.ts";
+
+const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
+
+let repository: Repository;
+let source: MemorySource & { readReferrers: NonNullable<BlobSource["readReferrers"]> };
+/** What the source lists as being about a manifest. */
+let listed: Map<string, Descriptor[]>;
+let image: Descriptor;
+beforeEach(async () => {
+  repository = await tempRepository();
+  listed = new Map();
+  source = Object.assign(new MemorySource(), {
+    readReferrers: async ({ digest }: Descriptor) =>
+      (listed.get(digest) ?? []).map((entry) => ({ ...entry, platform: null })),
+  });
+  const blob = oneFile();
+  image = source.image([{ blob, diffId: sha256(blob) }]);
+  source.add(image);
+});
+afterEach(removeRepositories);
+
+function artifact(content: string, subject: Descriptor | null, under: Descriptor | null = subject): Descriptor {
+  const config = source.put("{}", "application/vnd.oci.empty.v1+json");
+  const layers = [source.put(content, "text/plain")];
+  const manifest = source.put(JSON.stringify({ schemaVersion: 2, config, layers, subject }), MANIFEST_TYPE);
+  if (under !== null) listed.set(under.digest, [...(listed.get(under.digest) ?? []), manifest]);
+  return manifest;
+}
+
+/** Notes of a pull with referrers, and its result. */
+async function pullAll() {
+  const notes: string[] = [];
+  const onProgress = (event: ProgressEvent): void => {
+    if (event.type === "note") notes.push(event.text);
+  };
+  const result = await pullFromSource(repository, source, { tag: "x", referrers: true, onProgress });
+  return { ...result, notes };
+}
+
+test("artifacts about the image and about each other come along, each once", async () => {
+  const signature = artifact("a signature", image);
+  const sbom = artifact("an SBOM", image);
+  const ofSbom = artifact("the SBOM's signature", sbom);
+  listed.get(image.digest)?.push(signature);
+  listed.set(ofSbom.digest, [sbom]);
+  expect(await pullAll()).toMatchObject({
+    manifestDigest: image.digest,
+    changed: true,
+    referrers: [signature.digest, sbom.digest, ofSbom.digest],
+  });
+  expect((await openImage(repository, "x")).referrers).toEqual([signature.digest, sbom.digest].sort());
+  expect((await openImage(repository, sbom.digest)).referrers).toEqual([ofSbom.digest]);
+  expect(source.read.filter((digest) => digest === sbom.digest)).toHaveLength(1);
+  await repository.gc();
+  expect(await repository.fsck()).toMatchObject({ ok: true });
+  expect(Buffer.from((await openImage(repository, ofSbom.digest)).manifestBytes)).toEqual(
+    source.blobs.get(ofSbom.digest),
+  );
+});
+
+test("a second pull reads none of them again and changes nothing; a new one is all that comes", async () => {
+  artifact("a signature", image);
+  await pullAll();
+  const before = state(repository);
+  source.read.length = 0;
+  expect(await pullAll()).toMatchObject({ changed: false, referrers: [expect.any(String)] });
+  expect(source.read).toEqual([]);
+  expect(state(repository)).toEqual(before);
+  const fresh = artifact("another one", image);
+  expect(await pullAll()).toMatchObject({ changed: true, referrers: [expect.any(String), fresh.digest] });
+});
+
+test("none is asked for unless wanted, and a source that knows of none has none", async () => {
+  artifact("a signature", image);
+  const { readReferrers } = source;
+  source.readReferrers = () => Promise.reject(new Error("asked for"));
+  expect(await pullFromSource(repository, source, { tag: "x" })).toMatchObject({ referrers: [] });
+  Object.assign(source, { readReferrers: undefined });
+  expect(await pullAll()).toMatchObject({ referrers: [], notes: [] });
+  source.readReferrers = readReferrers;
+  expect((await pullAll()).referrers).toHaveLength(1);
+});
+
+describe("what is listed, but not to be taken, is told of", () => {
+  test.each([
+    ["about another image", () => artifact("x", { ...image, digest: sha256("other") }, image), "it is about sha256:"],
+    ["about nothing", () => artifact("x", null, image), "it is about nothing"],
+    [
+      "gone",
+      () => {
+        const gone = artifact("x", image);
+        source.readManifest = async ({ digest }) => {
+          if (digest !== gone.digest) return source.blobs.get(digest) as Uint8Array;
+          throw new OciError("SOURCE_NOT_FOUND", "gone");
+        };
+        return gone;
+      },
+      "it is listed, but not there",
+    ],
+    [
+      "no manifest",
+      () => {
+        const index = source.index([]);
+        listed.set(image.digest, [index]);
+        return index;
+      },
+      "it is of the type 'application/vnd.oci.image.index.v1+json'",
+    ],
+  ])("%s", async (_, list, why) => {
+    const { digest } = list();
+    const sound = artifact("a signature", image);
+    const { referrers, notes } = await pullAll();
+    expect(referrers).toEqual([sound.digest]);
+    expect(notes).toEqual([expect.stringContaining(`artifact ${digest} is left out: ${why}`)]);
+  });
+});
+
+test("MANIFEST_UNSUPPORTED for more than a thousand, before any is read; the image is there", async () => {
+  artifact("a signature", image);
+  const [one] = listed.get(image.digest) as [Descriptor];
+  listed.set(
+    image.digest,
+    Array.from({ length: 1001 }, () => one),
+  );
+  await expect(pullAll()).rejects.toMatchObject(
+    ociError("MANIFEST_UNSUPPORTED", { limit: 1000, manifestDigest: image.digest, source: "memory:image" }),
+  );
+  expect(source.read).not.toContain(one.digest);
+  expect((await openImage(repository, "x")).manifestDigest).toBe(image.digest);
+});
+
+test("BLOB_DIGEST_MISMATCH for a wrong byte in one of them says which; another pull goes on", async () => {
+  const good = artifact("a signature", image);
+  const bad = artifact("an SBOM", image);
+  const blob = sha256("an SBOM");
+  source.blobs.set(blob, Buffer.from("an sbom"));
+  await expect(pullAll()).rejects.toMatchObject(
+    ociError("BLOB_DIGEST_MISMATCH", { expected: blob, referrer: bad.digest, source: "memory:image" }),
+  );
+  expect((await openImage(repository, "x")).referrers).toEqual([good.digest]);
+  expect(await repository.fsck()).toMatchObject({ ok: true });
+  source.blobs.set(blob, Buffer.from("an SBOM"));
+  expect(await pullAll()).toMatchObject({ changed: true, referrers: [good.digest, bad.digest] });
+});
+
+test("artifacts go after their image, those with a tag stay", async () => {
+  const signature = artifact("a signature", image);
+  const sbom = artifact("an SBOM", image);
+  await pullAll();
+  source.entries.length = 0;
+  source.add(sbom);
+  await pullFromSource(repository, source, { tag: "sbom" });
+  expect(dropDanglingReferrers(repository)).toBe(0);
+  await removeImage(repository, "x");
+  expect(dropDanglingReferrers(repository)).toBe(0); // the image can be tagged again until it is collected
+  await repository.gc();
+  expect(dropDanglingReferrers(repository)).toBe(1);
+  await repository.gc();
+  expect(Object.keys(names(repository)).filter((name) => name.includes("oci-referrers"))).toEqual([
+    `refs/oci-referrers/${image.digest}/${sbom.digest}`,
+  ]);
+  await expect(openImage(repository, signature.digest)).rejects.toMatchObject({ code: "IMAGE_NOT_FOUND" });
+  expect((await openImage(repository, "sbom")).manifestDigest).toBe(sbom.digest);
+  expect(await repository.fsck()).toMatchObject({ ok: true });
+});
