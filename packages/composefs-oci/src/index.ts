@@ -5,7 +5,6 @@ export { OciError, type OciErrorCode, type OciErrorOptions } from "./errors.ts";
 export { type OciFinding, type OciFindingKind, ociFindingText } from "./fsck/finding.ts";
 export { fsckImages, type OciFsckOptions, type OciFsckReport, ociFsckJson, ociFsckLines } from "./fsck/fsck.ts";
 export { type ImageConfig, parseConfig } from "./image/config.ts";
-export { dropDanglingReferrers } from "./image/dangling-referrers.ts";
 export { type EnsuredImages, ensureImages, type ImageOptions } from "./image/ensure-images.ts";
 export { type FinalImage, type FinalizeOptions, finalizeImage, type ImageParts } from "./image/finalize-image.ts";
 export { type OciImage, openImage } from "./image/image.ts";
@@ -14,6 +13,7 @@ export { type ImageToMountOptions, imageToMount } from "./image/image-to-mount.t
 export { type LinkedErofsImage, linkedErofsImages } from "./image/linked-erofs-images.ts";
 export { type BrokenTag, type ImageSummary, listImages } from "./image/list-images.ts";
 export { type Descriptor, type Manifest, parseManifest } from "./image/manifest.ts";
+export { imageOfReferrer } from "./image/referrers.ts";
 export { type RemovedImage, removeImage } from "./image/remove-image.ts";
 export { resolveImage } from "./image/resolve-image.ts";
 export { tagImage, untagImage } from "./image/tag-image.ts";

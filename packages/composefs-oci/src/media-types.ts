@@ -15,6 +15,8 @@ export const DOCKER_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+
 export const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
 /** Media type of the config of an image in Docker's form. */
 const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
+/** Kind of artifact that holds changes against another image (oci.md §6.7). */
+export const DELTA = "application/vnd.io.github.containers.oci-delta.v1";
 /** Media type of a layer that is a plain tar. */
 export const OCI_TAR = "application/vnd.oci.image.layer.v1.tar";
 

@@ -43,27 +43,18 @@ async function collect(
   wait: LockWait,
   context: Context,
 ): Promise<void> {
+  const dependsOn = await referrersWithImages(repository);
   const result = await withTags(repository, root, (roots) =>
-    repository.gc({ roots, dryRun: dryRun ?? false, ...wait }),
+    repository.gc({ roots, dependsOn, dryRun: dryRun ?? false, ...wait }),
   );
   await context.output.write(resultText(result));
-  if (result.problems.length === 0) {
-    if (!dryRun) await dropReferrers(repository);
-    return;
-  }
+  if (result.problems.length === 0) return;
   const { ComposefsError, findingText } = await import("@composefs/core/repository");
   for (const problem of result.problems) context.stderr.write(`${printable(findingText(problem, "gc"))}\n`);
   throw new ComposefsError("REPO_CORRUPT", `${result.problems.length} problem(s), and what they may concern was kept`, {
     details: { problems: result.problems },
     hint: "`cfsctl fsck` looks closer; what is named above can be removed by hand",
   });
-}
-
-/** Artifacts about images that went are no roots of the next collection. */
-async function dropReferrers(repository: Repository): Promise<void> {
-  if (repository.listRefs("streams", "oci-referrers").length === 0) return; // nothing else of OCI is loaded then
-  const { dropDanglingReferrers } = await import("@composefs/oci");
-  dropDanglingReferrers(repository);
 }
 
 function resultText({ dryRun, objectsRemoved, bytesRemoved, imagesPruned, streamsPruned, ...names }: GcResult): string {
@@ -88,12 +79,19 @@ async function why(
   { output }: Context,
 ): Promise<void> {
   const id = repository.resolveObject(name);
-  const chain = await withTags(repository, root, (roots) => repository.why(id, { roots }));
+  const dependsOn = await referrersWithImages(repository);
+  const chain = await withTags(repository, root, (roots) => repository.why(id, { roots, dependsOn }));
   await output.write(chain === null ? `Nothing keeps object ${id}\n` : chain.map(chainLine).join(""));
 }
 
 function chainLine({ name, via }: ChainLink, depth: number): string {
   return `${"  ".repeat(depth)}${printable(name)}${via === undefined ? "" : ` (as ${printable(via)})`}\n`;
+}
+
+/** Lets artifacts go with the images that they are about. Nothing of OCI is loaded where there are none. */
+async function referrersWithImages(repository: Repository): Promise<GcOptions["dependsOn"]> {
+  if (repository.listRefs("streams", "oci-referrers").length === 0) return undefined;
+  return (await import("@composefs/oci")).imageOfReferrer;
 }
 
 /**

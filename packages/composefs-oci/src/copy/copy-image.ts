@@ -4,7 +4,7 @@ import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { ImageOptions } from "../image/ensure-images.ts";
 import { type OciImage, openImage, openManifest } from "../image/image.ts";
-import { visitReferrers } from "../image/referrers.ts";
+import { ofReferrer, visitReferrers } from "../image/referrers.ts";
 import { givenTagRef } from "../image/tag-name.ts";
 import { listTags, readTag } from "../image/tags.ts";
 import { storedLayer } from "../layer/stored-layer.ts";
@@ -49,6 +49,8 @@ export async function copyImage(
   const image = await openImage(source, reference);
   const name = tag ?? tagInSource(source, reference, image.manifestDigest);
   if (name === null) onProgress?.({ type: "note", text: "the image has no tag: the next gc removes it" });
+  const isNew = (digest: OciDigest): boolean => destination.findStream(contentId("manifest", digest)) === null;
+  if (zeroCopy && image.referrers.some(isNew)) probeZeroCopy(destination, source, image.manifestId);
   const result = await importImage(destination, await imageSource(destination, source, image, zeroCopy), {
     ...options,
     tag: name,
@@ -61,17 +63,28 @@ async function copyReferrers(
   destination: Repository,
   source: Repository,
   image: OciImage,
-  { erofsVersion, zeroCopy = false, signal }: CopyImageOptions,
+  options: CopyImageOptions,
   result: PullResult,
 ): Promise<PullResult> {
-  let { changed } = result;
+  const { erofsVersion, compatWhiteouts, zeroCopy = false, onProgress, signal } = options;
   const listed = ({ referrers }: OciImage) => referrers.map((digest) => ({ digest }));
-  const referrers = await visitReferrers(image.manifestDigest, listed(image), async ({ digest }) => {
-    const referrer = await openManifest(source, digest);
-    const from = await imageSource(destination, source, referrer, zeroCopy);
-    const copied = await importImage(destination, from, { erofsVersion, signal });
-    changed ||= copied.changed;
-    return listed(referrer);
+  let { changed } = result;
+  const referrers: OciDigest[] = [];
+  await visitReferrers(image.manifestDigest, listed(image), async ({ digest }) => {
+    if (source.findStream(contentId("manifest", digest)) === null) {
+      onProgress?.({ type: "note", text: `artifact ${digest} is left out: ${source.path} has only its name` });
+      return [];
+    }
+    try {
+      const referrer = await openManifest(source, digest);
+      const from = await imageSource(destination, source, referrer, zeroCopy);
+      const copied = await importImage(destination, from, { erofsVersion, compatWhiteouts, signal });
+      changed ||= copied.changed;
+      referrers.push(digest);
+      return listed(referrer);
+    } catch (error) {
+      throw ofReferrer(error, digest);
+    }
   });
   return { ...result, referrers, changed };
 }
@@ -103,21 +116,19 @@ async function imageSource(
     layers: [...ids.keys()],
     prepare: async (missing) => {
       if (!zeroCopy) return;
-      for (const layer of missing) await probeZeroCopy(destination, source, layer.diffId, ids.get(layer) as ObjectId);
+      for (const layer of missing) {
+        const { objectRefs } = await source.openStreamObject(
+          ids.get(layer) as ObjectId,
+          contentId("layer", layer.diffId),
+        );
+        if (objectRefs[0] !== undefined) probeZeroCopy(destination, source, objectRefs[0]);
+      }
     },
   };
 }
 
-/** Tries to share one object of the layer; all of them lie on one file system. */
-async function probeZeroCopy(
-  destination: Repository,
-  source: Repository,
-  diffId: OciDigest,
-  id: ObjectId,
-): Promise<void> {
-  const { objectRefs } = await source.openStreamObject(id, contentId("layer", diffId));
-  const [object] = objectRefs;
-  if (object === undefined) return;
+/** Tries to share one object; all of them lie on one file system. */
+function probeZeroCopy(destination: Repository, source: Repository, object: ObjectId): void {
   const fd = source.objects.open(object);
   try {
     if (destination.objects.probe(fd, "reflink") === null) return;

@@ -1,9 +1,15 @@
 import type { Repository } from "@composefs/core";
+import { ComposefsError } from "@composefs/core/repository";
 import { isDigest, type OciDigest } from "../digest.ts";
+import { OciError } from "../errors.ts";
+import { contentId } from "../streams.ts";
 import { decodeTag, encodeTag } from "./tag-name.ts";
 
 /** Directory of the records beneath `streams/refs/`: one for each image, and in it a ref for each artifact. */
-export const REFERRERS = "oci-referrers";
+const REFERRERS = "oci-referrers";
+
+/** Artifacts about one image, and about those, that are pulled: far more than anybody has. A source can list any number. */
+export const MAX_REFERRERS = 1000;
 
 /** Digests of the artifacts recorded as being about a manifest, sorted (oci.md §3.4). */
 export function listReferrers(repository: Repository, subject: OciDigest): OciDigest[] {
@@ -14,6 +20,19 @@ export function listReferrers(repository: Repository, subject: OciDigest): OciDi
 /** Ref name (beneath `streams/refs/`) that records the artifact `referrer` as being about `subject`. */
 export function referrerRef(subject: OciDigest, referrer: OciDigest): string {
   return `${directory(subject)}/${encodeTag(referrer)}`;
+}
+
+/**
+ * The entry of `streams/` that a ref depends on if it is the record of an artifact, else null. For `Repository.gc`: artifacts
+ * then go with the image that they are about, unless something else keeps them.
+ *
+ * @param ref its name beneath `streams/refs/`
+ */
+export function imageOfReferrer(ref: string): string | null {
+  const [first, subject, referrer, ...rest] = ref.split("/");
+  if (first !== REFERRERS || subject === undefined || referrer === undefined || rest.length > 0) return null;
+  const digest = decodeTag(subject);
+  return isDigest(digest) ? contentId("manifest", digest) : null;
 }
 
 /**
@@ -36,6 +55,17 @@ export async function visitReferrers<Referrer extends { readonly digest: OciDige
     queue.push(...(await visit(referrer)));
   }
   return [...done].slice(1);
+}
+
+/** An error of taking an artifact along, which says so; its image is there by then. */
+export function ofReferrer(error: unknown, referrer: OciDigest): unknown {
+  if (!(error instanceof OciError || error instanceof ComposefsError)) return error;
+  const text = `artifact ${referrer} about the image: ${error.message}`;
+  const hint = `the image itself is there${error.hint === undefined ? "" : `; ${error.hint}`}`;
+  const options = { details: { ...error.details, referrer }, hint, cause: error.cause };
+  return error instanceof OciError
+    ? new OciError(error.code, text, options)
+    : new ComposefsError(error.code, text, options);
 }
 
 function directory(subject: OciDigest): string {

@@ -1,14 +1,11 @@
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { type Descriptor, parseManifest } from "../image/manifest.ts";
-import { visitReferrers } from "../image/referrers.ts";
-import { isManifestType } from "../media-types.ts";
+import { MAX_REFERRERS, ofReferrer, visitReferrers } from "../image/referrers.ts";
+import { DELTA, isManifestType } from "../media-types.ts";
 import type { ProgressListener } from "../progress.ts";
 import type { BlobSource, Candidate } from "../source/blob-source.ts";
 import type { ReadDocument } from "../source/read-document.ts";
-
-/** Far more than anybody has; a source could list them without end. */
-const MAX_REFERRERS = 1000;
 
 /** Settings of {@link pullReferrers}. */
 export interface PullReferrersOptions {
@@ -23,7 +20,7 @@ export interface PullReferrersOptions {
  *
  * @param pullOne brings one artifact into the repository
  * @returns digests of the artifacts
- * @throws OciError `MANIFEST_UNSUPPORTED` more than a thousand; what `pullOne` and the source throw, with
+ * @throws OciError `MANIFEST_UNSUPPORTED` more than a thousand; of the source; what is thrown for one artifact has it in
  *   `details.referrer`
  */
 export async function pullReferrers(
@@ -33,13 +30,13 @@ export async function pullReferrers(
   pullOne: (referrer: Descriptor) => Promise<unknown>,
   { onProgress, signal }: PullReferrersOptions = {},
 ): Promise<OciDigest[]> {
-  let count = 0;
+  const known = new Set<OciDigest>();
   const note = ({ digest }: Descriptor, what: string): void =>
     onProgress?.({ type: "note", text: `artifact ${digest} is left out: ${what}` });
   const referrersOf = async (subject: Descriptor): Promise<readonly Candidate[]> => {
     const listed = (await source.readReferrers?.(subject, { signal })) ?? [];
-    count += listed.length;
-    if (count > MAX_REFERRERS) throw tooMany(image);
+    for (const { digest } of listed) known.add(digest);
+    if (known.size > MAX_REFERRERS) throw tooMany(image);
     const taken: Candidate[] = [];
     for (const candidate of listed) {
       const fault = await faultOf(candidate, subject, read);
@@ -53,7 +50,7 @@ export async function pullReferrers(
     try {
       await pullOne(referrer);
     } catch (error) {
-      throw ofReferrer(error, referrer);
+      throw ofReferrer(error, referrer.digest);
     }
     return referrersOf(referrer);
   });
@@ -63,27 +60,22 @@ export async function pullReferrers(
 async function faultOf(candidate: Candidate, subject: Descriptor, read: ReadDocument): Promise<string | null> {
   if (!isManifestType(candidate.mediaType)) return `it is of the type '${candidate.mediaType}'`;
   try {
-    const about = parseManifest(await read(candidate, "manifest")).subject?.digest ?? "nothing";
-    return about === subject.digest ? null : `it is about ${about}, not about ${subject.digest}`;
+    const { subject: about, artifactType } = parseManifest(await read(candidate, "manifest"));
+    if (artifactType === DELTA) return "it is no artifact, but the difference to another image";
+    return about?.digest === subject.digest ? null : `it is about ${about?.digest ?? "nothing"}`;
   } catch (error) {
     if (error instanceof OciError && error.code === "SOURCE_NOT_FOUND") return "it is listed, but not there";
-    throw ofReferrer(error, candidate);
+    throw ofReferrer(error, candidate.digest);
   }
 }
 
-function ofReferrer(error: unknown, { digest }: Descriptor): unknown {
-  if (!(error instanceof OciError)) return error;
-  const { code, message, details, hint, cause } = error;
-  return new OciError(code, `artifact ${digest} about the image: ${message}`, {
-    details: { ...details, referrer: digest },
-    hint,
-    cause,
-  });
-}
-
 function tooMany({ digest }: Descriptor): OciError {
-  return new OciError("MANIFEST_UNSUPPORTED", `more than ${MAX_REFERRERS} artifacts are about manifest ${digest}`, {
-    details: { manifestDigest: digest, limit: MAX_REFERRERS },
-    hint: "leave --referrers out, and pull the artifacts that you need by their digests",
-  });
+  return new OciError(
+    "MANIFEST_UNSUPPORTED",
+    `more than ${MAX_REFERRERS} artifacts are about manifest ${digest} and each other`,
+    {
+      details: { manifestDigest: digest, limit: MAX_REFERRERS },
+      hint: "leave --referrers out; the image itself is there",
+    },
+  );
 }

@@ -4,7 +4,7 @@ import { OciError } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
 import { type Descriptor, type Manifest, parseManifest } from "../image/manifest.ts";
 import { storeSourceLayer } from "../layer/store-blob-layer.ts";
-import { layerCompression } from "../media-types.ts";
+import { DELTA, layerCompression } from "../media-types.ts";
 import type { BlobSource } from "../source/blob-source.ts";
 import { documentReader, type ReadDocument } from "../source/read-document.ts";
 import { type ResolveOptions, resolveManifest } from "../source/resolve-manifest.ts";
@@ -18,9 +18,6 @@ export interface SourcePullOptions extends ImportImageOptions, ResolveOptions {
   /** Also pull the artifacts that the source has about the image (signatures, SBOMs), and those about them; default false. */
   readonly referrers?: boolean | undefined;
 }
-
-/** Kind of artifact that holds changes against another image (oci.md §6.7). */
-const DELTA_TYPE = "application/vnd.io.github.containers.oci-delta.v1";
 
 /**
  * Pulls the image that a source's reference means. What the repository has already, documents and layers, is not asked
@@ -70,10 +67,11 @@ async function withReferrers(
   result: PullResult,
 ): Promise<PullResult> {
   const { pullReferrers } = await import("./pull-referrers.ts");
-  const { erofsVersion, signal, verifyDiffId } = options;
+  const { erofsVersion, compatWhiteouts, signal, verifyDiffId } = options;
+  const alone = { erofsVersion, compatWhiteouts, signal, verifyDiffId };
   let { changed } = result;
   const pullOne = async (referrer: Descriptor): Promise<void> => {
-    const pulled = await pullManifest(repository, source, read, referrer, { erofsVersion, signal, verifyDiffId });
+    const pulled = await pullManifest(repository, source, read, referrer, alone);
     changed ||= pulled.changed;
   };
   const referrers = await pullReferrers(source, read, image, pullOne, options);
@@ -112,7 +110,7 @@ function checkTar({ mediaType, digest }: Descriptor, layer: OciDigest): void {
 }
 
 function refuseDelta({ artifactType }: Manifest): void {
-  if (artifactType !== DELTA_TYPE) return;
+  if (artifactType !== DELTA) return;
   throw new OciError("MANIFEST_UNSUPPORTED", "this is no image, but its difference from another one", {
     details: { artifactType },
     hint: "pull the whole image",

@@ -1,6 +1,7 @@
 import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import { parseImageIndex } from "../image/image-index.ts";
+import { MAX_REFERRERS } from "../image/referrers.ts";
 import { OCI_INDEX } from "../media-types.ts";
 import { addToIndex, type NewIndexEntry } from "../sink/layout-index.ts";
 import type { Candidate } from "../source/blob-source.ts";
@@ -13,7 +14,7 @@ const MAX_PAGES = 100;
 
 /**
  * Lists the manifests whose `subject` is the given one: by the referrers API, or where the registry has none, by the
- * tag that stands in for it.
+ * tag that stands in for it. Of more than {@link MAX_REFERRERS} the rest is not read.
  *
  * @throws OciError `MANIFEST_INVALID`, `DIGEST_INVALID` an answer that makes no sense; `AUTH_FAILED`; `TRANSPORT`
  */
@@ -30,7 +31,8 @@ export async function readRegistryReferrers(
   for (let n = 1; page !== null; n++) {
     for (const entry of parseImageIndex(page.bytes, `referrers of ${subject}`)) found.set(entry.digest, entry);
     const next = nextPage(page, client.plain);
-    page = next === null || n === MAX_PAGES ? null : await findIndex(client, next, signal);
+    const isLast = next === null || n === MAX_PAGES || found.size > MAX_REFERRERS;
+    page = isLast ? null : await findIndex(client, next, signal);
   }
   return [...found.values()];
 }

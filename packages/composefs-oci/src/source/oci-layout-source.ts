@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
-import type { OciDigest } from "../digest.ts";
+import { digestOf, type OciDigest } from "../digest.ts";
+import { digestMismatch } from "../digest-mismatch.ts";
 import { OciError } from "../errors.ts";
 import { type IndexEntry, parseImageIndex } from "../image/image-index.ts";
 import { type Descriptor, parseManifest } from "../image/manifest.ts";
@@ -52,6 +53,7 @@ export async function openOciArchive(
 }
 
 function layoutSource(reference: string, files: FileSet, tag: string | null): BlobSource {
+  let referrers: ReturnType<typeof referrersBySubject> | null = null;
   return {
     reference,
     candidates: (options) => candidates(reference, files, tag, options),
@@ -66,7 +68,10 @@ function layoutSource(reference: string, files: FileSet, tag: string | null): Bl
         () => noSuchBlob(`blob ${descriptor.digest}`),
         options,
       ),
-    readReferrers: (subject, options) => referrers(reference, files, subject, options),
+    readReferrers: async ({ digest }, options) => {
+      referrers ??= referrersBySubject(reference, files, options);
+      return (await referrers).get(digest) ?? [];
+    },
     close: () => files.close(),
   };
 }
@@ -81,20 +86,30 @@ async function indexEntries(reference: string, files: FileSet, options?: AccessO
   return parseImageIndex(bytes, "index.json");
 }
 
-/** A layout lists them like any manifest: what each one is about stands in itself. */
-async function referrers(
+/**
+ * The manifests of a layout that are about another one, by its digest: what each one is about stands in itself. One that is
+ * not there may be left out of a layout; one that is damaged may be about anything.
+ *
+ * @throws OciError `BLOB_DIGEST_MISMATCH`, `SOURCE_INVALID`
+ */
+async function referrersBySubject(
   reference: string,
   files: FileSet,
-  { digest }: Descriptor,
   options?: AccessOptions,
-): Promise<readonly Candidate[]> {
-  const found: Candidate[] = [];
-  for (const entry of await indexEntries(reference, files, options)) {
-    if (!isManifestType(entry.mediaType)) continue;
-    const bytes = await readAll(files, blobPath(entry), options, entry.size + 1);
-    if (bytes !== null && subjectOf(bytes) === digest) found.push(entry);
+): Promise<ReadonlyMap<OciDigest, readonly Candidate[]>> {
+  const manifests = (await indexEntries(reference, files, options)).filter(({ mediaType }) =>
+    isManifestType(mediaType),
+  );
+  const bySubject = new Map<OciDigest, Candidate[]>();
+  for (const entry of new Map(manifests.map((manifest) => [manifest.digest, manifest])).values()) {
+    const bytes = await readAll(files, blobPath(entry), options);
+    if (bytes === null) continue;
+    const actual = digestOf(bytes, entry.digest);
+    if (actual !== entry.digest) throw digestMismatch(`manifest ${entry.digest}`, entry.digest, actual);
+    const subject = subjectOf(bytes);
+    if (subject !== null) bySubject.set(subject, [...(bySubject.get(subject) ?? []), entry]);
   }
-  return found;
+  return bySubject;
 }
 
 /** The digest of the manifest that another one is about; null for none, and for what is no manifest. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ObjectId, objectPath, type Repository } from "@composefs/core";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { copyImage } from "../../src/copy/copy-image.ts";
 import { type OciDigest, parseDigest } from "../../src/digest.ts";
 import { listTags } from "../../src/image/tags.ts";
@@ -153,6 +153,41 @@ describe("artifacts about the image", () => {
     expect(names(destination)).toEqual(names(source));
     const before = state(destination);
     expect(await copyImage(destination, source, "app")).toMatchObject({ changed: false });
+    expect(state(destination)).toEqual(before);
+  });
+
+  test("a record without its artifact is told of", async () => {
+    const { manifestDigest } = await artifact("an SBOM", image.manifestDigest);
+    rmSync(join(source.path, "streams", `oci-manifest-${manifestDigest}`));
+    const events: ProgressEvent[] = [];
+    const onProgress = (event: ProgressEvent): unknown => events.push(event);
+    expect(await copyImage(destination, source, "app", { onProgress })).toMatchObject({ changed: true, referrers: [] });
+    const text = expect.stringMatching(`artifact ${manifestDigest} is left out: .*${source.path}`);
+    expect(events.filter(({ type }) => type === "note")).toEqual([{ type: "note", text }]);
+  });
+
+  test("OBJECT_CORRUPT says which, and that the image is there", async () => {
+    const { manifestDigest, manifestId } = await artifact("an SBOM", image.manifestDigest);
+    damage(manifestId, noise(100));
+    await expect(copyImage(destination, source, "app")).rejects.toMatchObject({
+      code: "OBJECT_CORRUPT",
+      message: expect.stringContaining(manifestDigest),
+      details: { referrer: manifestDigest },
+      hint: expect.stringContaining("the image itself is there"),
+    });
+    expect(listTags(destination)).toMatchObject([{ name: "app" }]);
+  });
+
+  test("ZERO_COPY_IMPOSSIBLE before anything is written, also if only an artifact has an object", async () => {
+    const inline = fakeImage(source, { tars: [tar([USR])] });
+    await importImage(source, inline.source, { tag: "inline" });
+    await artifact("an SBOM", inline.manifestDigest);
+    const before = state(destination);
+    const probe = vi.spyOn(destination.objects, "probe");
+    probe.mockReturnValue(Object.assign(new Error(), { code: "EXDEV" }) as ReturnType<typeof probe>);
+    await expect(copyImage(destination, source, "inline", { zeroCopy: true })).rejects.toMatchObject(
+      ociError("ZERO_COPY_IMPOSSIBLE", { source: source.path, destination: destination.path }),
+    );
     expect(state(destination)).toEqual(before);
   });
 

@@ -1,9 +1,10 @@
 import type { Repository } from "@composefs/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parseDigest } from "../../src/digest.ts";
 import { OciError } from "../../src/errors.ts";
-import { dropDanglingReferrers } from "../../src/image/dangling-referrers.ts";
 import { openImage } from "../../src/image/image.ts";
 import type { Descriptor } from "../../src/image/manifest.ts";
+import { imageOfReferrer } from "../../src/image/referrers.ts";
 import { removeImage } from "../../src/image/remove-image.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
 import { pullFromSource } from "../../src/pull/source-pull.ts";
@@ -113,6 +114,18 @@ describe("what is listed, but not to be taken, is told of", () => {
       "it is listed, but not there",
     ],
     [
+      "a difference to another image",
+      () => {
+        const config = source.put("{}", "application/vnd.oci.empty.v1+json");
+        const artifactType = "application/vnd.io.github.containers.oci-delta.v1";
+        const bytes = JSON.stringify({ schemaVersion: 2, artifactType, config, layers: [], subject: image });
+        const delta = source.put(bytes, MANIFEST_TYPE);
+        listed.set(image.digest, [delta]);
+        return delta;
+      },
+      "it is no artifact, but the difference to another image",
+    ],
+    [
       "no manifest",
       () => {
         const index = source.index([]);
@@ -133,14 +146,18 @@ describe("what is listed, but not to be taken, is told of", () => {
 test("MANIFEST_UNSUPPORTED for more than a thousand, before any is read; the image is there", async () => {
   artifact("a signature", image);
   const [one] = listed.get(image.digest) as [Descriptor];
-  listed.set(
-    image.digest,
-    Array.from({ length: 1001 }, () => one),
-  );
+  const list = (digests: readonly string[]) => {
+    const entries = digests.map((digest) => ({ ...one, digest: parseDigest(digest, "here") }));
+    listed.set(image.digest, entries);
+  };
+  list(Array.from({ length: 1001 }, () => one.digest));
+  expect(await pullAll()).toMatchObject({ referrers: [one.digest] });
+  source.read.length = 0;
+  list(Array.from({ length: 1001 }, (_, i) => sha256(`${i}`)));
   await expect(pullAll()).rejects.toMatchObject(
     ociError("MANIFEST_UNSUPPORTED", { limit: 1000, manifestDigest: image.digest, source: "memory:image" }),
   );
-  expect(source.read).not.toContain(one.digest);
+  expect(source.read).toEqual([]);
   expect((await openImage(repository, "x")).manifestDigest).toBe(image.digest);
 });
 
@@ -158,23 +175,45 @@ test("BLOB_DIGEST_MISMATCH for a wrong byte in one of them says which; another p
   expect(await pullAll()).toMatchObject({ changed: true, referrers: [good.digest, bad.digest] });
 });
 
-test("artifacts go after their image, those with a tag stay", async () => {
+test("MANIFEST_INVALID for one that is listed as a manifest, and is none", async () => {
+  const bad = source.put("{}", MANIFEST_TYPE);
+  listed.set(image.digest, [bad]);
+  await expect(pullAll()).rejects.toMatchObject({
+    ...ociError("MANIFEST_INVALID", { referrer: bad.digest, source: "memory:image" }),
+    hint: expect.stringContaining("the image itself is there"),
+  });
+});
+
+test("artifacts go with their image, and those about them; one with a tag stays", async () => {
   const signature = artifact("a signature", image);
   const sbom = artifact("an SBOM", image);
+  const ofSbom = artifact("the SBOM's signature", sbom);
+  const ofSignature = artifact("the signature's signature", signature);
   await pullAll();
   source.entries.length = 0;
   source.add(sbom);
   await pullFromSource(repository, source, { tag: "sbom" });
-  expect(dropDanglingReferrers(repository)).toBe(0);
+  const manifests = () => repository.listStreams().filter((name) => name.startsWith("oci-manifest-"));
+  const named = (...of: Descriptor[]) => of.map(({ digest }) => `oci-manifest-${digest}`).sort();
+  await repository.gc({ dependsOn: imageOfReferrer });
+  expect(manifests()).toEqual(named(image, signature, sbom, ofSbom, ofSignature));
   await removeImage(repository, "x");
-  expect(dropDanglingReferrers(repository)).toBe(0); // the image can be tagged again until it is collected
+  await repository.gc({ dependsOn: imageOfReferrer, dryRun: true });
   await repository.gc();
-  expect(dropDanglingReferrers(repository)).toBe(1);
-  await repository.gc();
-  expect(Object.keys(names(repository)).filter((name) => name.includes("oci-referrers"))).toEqual([
-    `refs/oci-referrers/${image.digest}/${sbom.digest}`,
-  ]);
-  await expect(openImage(repository, signature.digest)).rejects.toMatchObject({ code: "IMAGE_NOT_FOUND" });
-  expect((await openImage(repository, "sbom")).manifestDigest).toBe(sbom.digest);
+  expect(manifests()).toEqual(named(signature, sbom, ofSbom, ofSignature));
+  await repository.gc({ dependsOn: imageOfReferrer });
+  expect(manifests()).toEqual(named(sbom, ofSbom));
+  expect((await openImage(repository, "sbom")).referrers).toEqual([ofSbom.digest]);
+  expect(Object.keys(names(repository)).filter((name) => name.includes(signature.digest))).toEqual([]);
   expect(await repository.fsck()).toMatchObject({ ok: true });
+});
+
+test.each([
+  ["oci/app", null],
+  ["oci-referrers/sha256:x/sha256:y", null],
+  [`oci-referrers/${sha256("a")}`, null],
+  [`oci-referrers/${sha256("a")}/${sha256("b")}/c`, null],
+  [`oci-referrers/${sha256("a")}/${sha256("b")}`, `oci-manifest-${sha256("a")}`],
+])("the ref %s depends on %s", (ref, entry) => {
+  expect(imageOfReferrer(ref)).toBe(entry);
 });

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, symlinkSync, truncateSync } from "node:fs";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { ZstdFrameWriter } from "@composefs/core";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { Descriptor } from "../../src/image/manifest.ts";
 import { pull } from "../../src/pull/pull.ts";
 import { openOciDirectory } from "../../src/source/oci-layout-source.ts";
@@ -85,7 +85,7 @@ test.each(["index.json", "blob"])("SOURCE_INVALID for links that lead to themsel
   await expect(pull(repository, `oci:${path}`)).rejects.toMatchObject(ociError("SOURCE_INVALID", { path: file }));
 });
 
-test("artifacts about an image are those that its layout lists", async () => {
+describe("artifacts about an image", () => {
   const source = new MemorySource();
   const archive = tar([USR]);
   const image = source.image([{ blob: archive, diffId: sha256(archive) }]);
@@ -94,17 +94,53 @@ test("artifacts about an image are those that its layout lists", async () => {
     return source.put(JSON.stringify({ schemaVersion: 2, config, layers: [], subject }), image.mediaType);
   };
   const signature = artifact(image);
+  const ofSignature = artifact(signature);
   const ofOther = artifact({ ...image, digest: sha256("other") });
   const schema1 = source.put(JSON.stringify({ schemaVersion: 1 }), image.mediaType);
-  const index = { ...signature, digest: sha256("no such index"), mediaType: "application/vnd.oci.image.index.v1+json" };
-  const gone = { ...signature, digest: sha256("gone") };
-  const manifests = [signature, ofOther, schema1, index, gone, image, artifact(signature)];
-  const path = tempDirectory({
-    "index.json": JSON.stringify({ schemaVersion: 2, manifests }),
-    ...Object.fromEntries([...source.blobs].map(([digest, bytes]) => [`blobs/${digest.replace(":", "/")}`, bytes])),
+  const blobPath = (digest: string): string => `blobs/${digest.replace(":", "/")}`;
+
+  /** A layout that lists these. */
+  function listing(manifests: readonly object[]): string {
+    return tempDirectory({
+      "index.json": JSON.stringify({ schemaVersion: 2, manifests }),
+      ...Object.fromEntries([...source.blobs].map(([digest, bytes]) => [blobPath(digest), bytes])),
+    });
+  }
+
+  test("are those that the layout lists", async () => {
+    const index = { ...image, digest: sha256("no such index"), mediaType: "application/vnd.oci.image.index.v1+json" };
+    const gone = { ...signature, digest: sha256("gone") };
+    const path = listing([signature, signature, ofOther, schema1, index, gone, image, ofSignature]);
+    const layoutSource = await openOciDirectory(`oci:${path}`, path);
+    expect(await layoutSource.readReferrers?.(image)).toMatchObject([signature]);
+    rmSync(join(path, "index.json")); // read once
+    expect(await layoutSource.readReferrers?.(signature)).toMatchObject([ofSignature]);
+    expect(await layoutSource.readReferrers?.(ofSignature)).toEqual([]);
   });
-  const layoutSource = await openOciDirectory(`oci:${path}`, path);
-  expect(await layoutSource.readReferrers?.(image)).toMatchObject([signature]);
-  expect(await layoutSource.readReferrers?.(signature)).toMatchObject([manifests.at(-1)]);
-  expect(await layoutSource.readReferrers?.(ofOther)).toEqual([]);
+
+  test.each([
+    ["BLOB_DIGEST_MISMATCH", "cut off", (file: string) => truncateSync(file, 100)],
+    [
+      "SOURCE_INVALID",
+      "as large as no manifest",
+      (file: string) => {
+        truncateSync(file, 3 * 2 ** 30);
+      },
+    ],
+    [
+      "SOURCE_INVALID",
+      "a directory",
+      (file: string) => {
+        rmSync(file);
+        mkdirSync(file);
+      },
+    ],
+  ])("%s for one that is %s: it may be about anything", async (code, _, damage) => {
+    const path = listing([image, signature, ofOther]);
+    damage(join(path, blobPath(ofOther.digest)));
+    const layoutSource = await openOciDirectory(`oci:${path}`, path);
+    const error = await layoutSource.readReferrers?.(image).catch((cause: unknown) => cause);
+    expect(error).toMatchObject({ code });
+    expect((error as Error).message).toContain(ofOther.digest.slice("sha256:".length));
+  });
 });

@@ -49,6 +49,11 @@ export interface ExtraRoot {
   readonly entry: BytePath;
 }
 
+/** Entry of `streams/` that a ref depends on, given the ref's name beneath `streams/refs/`; null for none. */
+export type DependsOn = (ref: string) => string | null;
+
+const STREAM_REFS = "streams/refs/";
+
 type Kind = "stream" | "image" | "unknown";
 
 interface Visit {
@@ -67,6 +72,7 @@ const HEAD_BYTES = EROFS_MAGIC_OFFSET + 4;
  * Finds what the refs of a repository and `extra` keep alive (repository.md §5). What a root refers to that cannot be
  * parsed is looked up by the digests in its bytes, so that nothing it may need is lost; each such root is a problem.
  *
+ * @param dependsOn a ref that depends on an entry is no root unless something else keeps the entry, or is damaged
  * @throws node:fs errors when names cannot be read, ComposefsError never
  */
 export async function markLive(
@@ -74,14 +80,27 @@ export async function markLive(
   categories: Readonly<Record<Category, CategoryLinks>>,
   objects: StoredObjects,
   extra: readonly ExtraRoot[] = [],
+  dependsOn: DependsOn = () => null,
 ): Promise<Marks> {
   const marking = new Marking(context, categories, objects);
-  for (const category of ["images", "streams"] as const) {
-    for (const ref of categories[category].refs) marking.startAtRef(category, ref);
+  for (const ref of categories.images.refs) marking.startAtRef("images", ref);
+  let waiting: { readonly ref: NamedLink; readonly entry: string }[] = [];
+  for (const ref of categories.streams.refs) {
+    const entry = dependsOn(shownPath(ref.path).slice(STREAM_REFS.length));
+    if (entry === null) marking.startAtRef("streams", ref);
+    else waiting.push({ ref, entry });
   }
   for (const { category, entry } of extra) marking.startAtEntry(category, entry, null, null);
-  await marking.run();
-  return marking;
+  for (;;) {
+    await marking.run();
+    const before = waiting.length;
+    waiting = waiting.filter(({ ref, entry }) => {
+      const isKept = marking.problems.length > 0 || marking.keepsStream(entry);
+      if (isKept) marking.startAtRef("streams", ref);
+      return !isKept;
+    });
+    if (waiting.length === before) return marking;
+  }
 }
 
 class Marking implements Marks {
@@ -93,6 +112,7 @@ class Marking implements Marks {
   readonly #entries = new Map<BytePath, BytePath>();
   readonly #streamEntries = new Map<ObjectId, BytePath>();
   readonly #queue: Visit[] = [];
+  #next = 0;
   readonly #visited = new Set<string>();
   readonly #reported = new Set<BytePath>();
   readonly #stored: () => Iterable<ObjectId>;
@@ -156,12 +176,19 @@ class Marking implements Marks {
     this.#salvageFile(path, holder);
   }
 
+  /** Follows all that was started at and not followed yet. */
   async run(): Promise<void> {
-    for (let next = 0; next < this.#queue.length; next++) {
+    for (; this.#next < this.#queue.length; this.#next++) {
       this.#context.signal?.throwIfAborted();
       await nextTurn();
-      this.#open(this.#queue[next] as Visit);
+      this.#open(this.#queue[this.#next] as Visit);
     }
+  }
+
+  keepsStream(entry: string): boolean {
+    const text = this.#entries.get(bytePath(`streams/${entry}`));
+    const id = text === undefined ? null : idOfLinkText(text, this.#context.hash);
+    return id !== null && this.live.has(id);
   }
 
   #visit(visit: Visit): void {

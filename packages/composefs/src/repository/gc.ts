@@ -7,7 +7,7 @@ import { type BytePath, bytePath, compareBytes, listDirectory, onDisk, shownPath
 import { type CategoryLinks, readCategory } from "./category-links.ts";
 import { hasCode } from "./directory.ts";
 import { type Finding, finding } from "./finding.ts";
-import { type Holder, type MarkContext, type Marks, markLive } from "./gc-mark.ts";
+import { type DependsOn, type Holder, type MarkContext, type Marks, markLive } from "./gc-mark.ts";
 import { resolveRoot } from "./gc-roots.ts";
 import { dangles } from "./link-target.ts";
 import type { Category } from "./names.ts";
@@ -19,6 +19,11 @@ export interface GcOptions {
   readonly roots?: readonly string[] | undefined;
   /** Say what would go, and remove nothing; default false. */
   readonly dryRun?: boolean | undefined;
+  /**
+   * Says which entry of `streams/` a ref depends on, given the ref's name beneath `streams/refs/`; by default none does. Such
+   * a ref keeps nothing unless that entry is kept.
+   */
+  readonly dependsOn?: DependsOn | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,7 +81,7 @@ export async function collectGarbage(context: MarkContext, options: GcOptions = 
     resolveRoot(context.repositoryFd, context.hash, categories, name),
   );
   const objects = await readObjects(context);
-  const marks = await markLive({ ...context, signal: options.signal }, categories, objects, roots);
+  const marks = await markLive({ ...context, signal: options.signal }, categories, objects, roots, options.dependsOn);
   const plan = makePlan(context.repositoryFd, context.hash, categories, objects, marks);
   if (!options.dryRun) await carryOut(context.repositoryFd, plan, options.signal);
 
@@ -102,14 +107,14 @@ export async function collectGarbage(context: MarkContext, options: GcOptions = 
 export async function explainObject(
   context: MarkContext,
   id: ObjectId,
-  options: Pick<GcOptions, "roots" | "signal"> = {},
+  options: Omit<GcOptions, "dryRun"> = {},
 ): Promise<ChainLink[] | null> {
   const categories = readNames(context.repositoryFd);
   const roots = (options.roots ?? []).flatMap((name) =>
     resolveRoot(context.repositoryFd, context.hash, categories, name),
   );
   const objects = await readObjects(context);
-  const marks = await markLive({ ...context, signal: options.signal }, categories, objects, roots);
+  const marks = await markLive({ ...context, signal: options.signal }, categories, objects, roots, options.dependsOn);
   const path = `objects/${objectPath(id)}`;
   const chain: ChainLink[] = [];
   for (let at: Holder | null = marks.live.get(id) ?? null; at !== null; at = at.by) {

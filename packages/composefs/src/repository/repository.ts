@@ -201,7 +201,7 @@ export class Repository {
   }
 
   /** Names from a root to an object, its own path last; null when gc would remove it. @throws ComposefsError as gc */
-  async why(id: ObjectId, options: Pick<GcOptions, "roots" | "signal"> = {}): Promise<ChainLink[] | null> {
+  async why(id: ObjectId, options: Omit<GcOptions, "dryRun"> = {}): Promise<ChainLink[] | null> {
     const { explainObject } = await import("./gc.ts");
     return explainObject(this.#check(), id, options);
   }

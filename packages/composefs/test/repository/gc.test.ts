@@ -44,6 +44,44 @@ test("refs keep images and streams and what they refer to; entries without a ref
   expect(result.problems).toEqual([]);
 });
 
+test("a ref that depends on an entry is a root as long as that is kept", async () => {
+  const repo = new ScratchRepository();
+  const [a, b, c, d] = ["a", "b", "c", "d"].map((text) => repo.put(text)) as [never, never, never, never];
+  repo.putStream("image", [a]);
+  repo.putStream("about-image", [b]);
+  repo.putStream("about-that", [c]);
+  repo.putStream("named", [d]);
+  repo.ref("streams", "tag", "image");
+  repo.ref("streams", "about/image/1", "about-image");
+  repo.ref("streams", "about/about-image/1", "about-that");
+  repo.ref("streams", "about/gone/1", "named");
+  repo.ref("streams", "other", "named");
+  const dependsOn = (ref: string) => /^about\/(.*)\//.exec(ref)?.[1] ?? null;
+
+  expect((await repo.gc({ dependsOn })).removed).toEqual([]);
+  expect((await explainObject(repo.context, c, { dependsOn }))?.map(({ name }) => name)).toContain(
+    "streams/refs/about/about-image/1",
+  );
+  repo.ref("streams", "broken", "nowhere");
+  rmSync(join(repo.path, "streams/refs/tag"));
+  const kept = await repo.gc({ dependsOn });
+  expect(kinds(kept)).toEqual(["broken-symlink streams/refs/broken"]);
+  expect(kept.removed.map(({ id }) => id)).toContain(a);
+  expect(repo.objects()).toEqual(expect.arrayContaining([b, c, d]));
+  rmSync(join(repo.path, "streams/refs/broken"), { force: true });
+
+  expect(await explainObject(repo.context, c, { dependsOn })).toBeNull();
+  const result = await repo.gc({ dependsOn });
+  expect(result.pruned.filter((path) => path.startsWith("streams/refs/"))).toEqual([
+    "streams/refs/about/about-image/1",
+    "streams/refs/about/image/1",
+  ]);
+  expect(repo.objects()).toContain(d);
+  expect(repo.objects()).not.toContain(b);
+  expect(repo.objects()).not.toContain(c);
+  expect(result.problems).toEqual([]);
+});
+
 test("what lies behind a link in the place of an object directory is somebody else's", async () => {
   const [repo, other] = [new ScratchRepository(), new ScratchRepository()];
   const id = other.put("theirs");
