@@ -107,7 +107,10 @@ async function referrersBySubject(
     const actual = digestOf(bytes, entry.digest);
     if (actual !== entry.digest) throw digestMismatch(`manifest ${entry.digest}`, entry.digest, actual);
     const subject = subjectOf(bytes);
-    if (subject !== null) bySubject.set(subject, [...(bySubject.get(subject) ?? []), entry]);
+    if (subject === null) continue;
+    const others = bySubject.get(subject);
+    if (others === undefined) bySubject.set(subject, [entry]);
+    else others.push(entry);
   }
   return bySubject;
 }

@@ -72,7 +72,7 @@ const HEAD_BYTES = EROFS_MAGIC_OFFSET + 4;
  * Finds what the refs of a repository and `extra` keep alive (repository.md §5). What a root refers to that cannot be
  * parsed is looked up by the digests in its bytes, so that nothing it may need is lost; each such root is a problem.
  *
- * @param dependsOn a ref that depends on an entry is no root unless something else keeps the entry, or is damaged
+ * @param dependsOn a ref that depends on an entry is no root unless something else keeps the entry, or anything is damaged
  * @throws node:fs errors when names cannot be read, ComposefsError never
  */
 export async function markLive(
