@@ -27,7 +27,7 @@ bool SourceFile::unchanged() const {
 SourceFile open_source(const std::vector<int>& dirs, const SourceItem& item, Row& row) {
   constexpr uint64_t kFlags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
   constexpr uint64_t kResolve = kResolveBeneath | kResolveNoMagiclinks | kResolveNoXdev;
-  bool stub = false;
+  bool metacopy = false;
   int error = -ENOENT;
   for (const int dir : dirs) {
     SourceFile file;
@@ -46,9 +46,9 @@ SourceFile open_source(const std::vector<int>& dirs, const SourceItem& item, Row
       row.fail(Outcome::kFailedNotRegular);
       return SourceFile();
     }
-    // Blocks tell nothing: those of a stub hold its attributes.
+    // Blocks tell nothing: those of such a file hold its attributes.
     if (file.size() > 0 && is_metacopy(fd)) {
-      stub = true;
+      metacopy = true;
       continue;
     }
     if (item.size != kAnySize && file.size() != item.size) {
@@ -57,7 +57,7 @@ SourceFile open_source(const std::vector<int>& dirs, const SourceItem& item, Row
     }
     return file;
   }
-  if (stub && (error == -ENOENT || error == -ENOTDIR)) {
+  if (metacopy && (error == -ENOENT || error == -ENOTDIR)) {
     row.fail(Outcome::kFailedMetacopy);
   } else {
     row.fail(Outcome::kFailedOpen, error);

@@ -1,3 +1,4 @@
+import { ComposefsError } from "@composefs/core/repository";
 import type { TarHeaderErrorCode } from "@composefs/tar-header";
 
 /** Codes of {@link OciError}; docs/errors.md says what each means. */
@@ -52,4 +53,21 @@ export class OciError extends Error {
   toJSON(): object {
     return { name: this.name, code: this.code, message: this.message, details: this.details, hint: this.hint ?? null };
   }
+}
+
+/** The same error in other words, with more details and perhaps another hint. */
+export function reworded(
+  error: OciError | ComposefsError,
+  message: string,
+  details: Readonly<Record<string, unknown>>,
+  hint: string | undefined = error.hint,
+): OciError | ComposefsError {
+  const options = {
+    details: { ...error.details, ...details },
+    cause: error.cause,
+    ...(hint === undefined ? {} : { hint }),
+  };
+  return error instanceof OciError
+    ? new OciError(error.code, message, options)
+    : new ComposefsError(error.code, message, options);
 }

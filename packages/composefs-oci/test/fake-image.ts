@@ -1,8 +1,10 @@
 import type { Repository } from "@composefs/core";
 import type { OciDigest } from "../src/digest.ts";
+import { storeBlobLayer } from "../src/layer/blob-layer.ts";
 import { storeTarLayer } from "../src/layer/import-layer.ts";
 import type { StoredLayer } from "../src/layer/store-layer.ts";
 import type { ImageSource, SourceLayer, SourceLayerOptions } from "../src/pull/image-source.ts";
+import { importImage, type PullResult } from "../src/pull/import-image.ts";
 import { chunked, noise, sha256, tar, USR } from "./tar-builder.ts";
 
 const CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
@@ -79,4 +81,25 @@ export function fakeImage(repository: Repository, options: FakeImageOptions = {}
     };
   });
   return { source: { manifest, config, layers }, manifestDigest: sha256(manifest), configDigest, diffIds, stored };
+}
+
+/** Imports an artifact of one blob about `subject`. */
+export function importArtifact(repository: Repository, subject: OciDigest, blob: Uint8Array): Promise<PullResult> {
+  const config = Buffer.from("{}");
+  const descriptor = (bytes: Uint8Array, mediaType: string) => ({
+    mediaType,
+    digest: sha256(bytes),
+    size: bytes.length,
+  });
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      artifactType: "application/x-signature",
+      config: descriptor(config, "application/vnd.oci.empty.v1+json"),
+      layers: [descriptor(blob, "application/x-blob")],
+      subject: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: subject, size: 1 },
+    }),
+  );
+  const store = () => storeBlobLayer(repository, sha256(blob), chunked(blob));
+  return importImage(repository, { manifest, config, layers: [{ diffId: sha256(blob), bytes: null, store }] });
 }

@@ -45,6 +45,13 @@ export class MemorySource implements BlobSource {
     return this.put(JSON.stringify({ schemaVersion: 2, config, layers: blobs, ...changes.manifest }), MANIFEST_TYPE);
   }
 
+  /** Adds an artifact of one blob about another manifest, or about none. */
+  artifact(content: string, subject: object | null, changes: object = {}): Descriptor {
+    const config = this.put("{}", "application/vnd.oci.empty.v1+json");
+    const layers = [this.put(content, "text/plain")];
+    return this.put(JSON.stringify({ schemaVersion: 2, config, layers, subject, ...changes }), MANIFEST_TYPE);
+  }
+
   index(entries: readonly (Descriptor & { platform?: object })[]): Descriptor {
     return this.put(JSON.stringify({ schemaVersion: 2, manifests: entries }), INDEX_TYPE);
   }

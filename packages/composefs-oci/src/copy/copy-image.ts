@@ -4,7 +4,8 @@ import type { OciDigest } from "../digest.ts";
 import { OciError } from "../errors.ts";
 import type { ImageOptions } from "../image/ensure-images.ts";
 import { type OciImage, openImage, openManifest } from "../image/image.ts";
-import { ofReferrer, visitReferrers } from "../image/referrers.ts";
+import { ofReferrer } from "../image/referrers.ts";
+import { visitStoredReferrers } from "../image/stored-referrers.ts";
 import { givenTagRef } from "../image/tag-name.ts";
 import { listTags, readTag } from "../image/tags.ts";
 import { storedLayer } from "../layer/stored-layer.ts";
@@ -67,25 +68,19 @@ async function copyReferrers(
   result: PullResult,
 ): Promise<PullResult> {
   const { erofsVersion, compatWhiteouts, zeroCopy = false, onProgress, signal } = options;
-  const listed = ({ referrers }: OciImage) => referrers.map((digest) => ({ digest }));
   let { changed } = result;
-  const referrers: OciDigest[] = [];
-  await visitReferrers(image.manifestDigest, listed(image), async ({ digest }) => {
-    if (source.findStream(contentId("manifest", digest)) === null) {
-      onProgress?.({ type: "note", text: `artifact ${digest} is left out: ${source.path} has only its name` });
-      return [];
-    }
+  const copyOne = async (digest: OciDigest): Promise<OciImage> => {
     try {
       const referrer = await openManifest(source, digest);
       const from = await imageSource(destination, source, referrer, zeroCopy);
       const copied = await importImage(destination, from, { erofsVersion, compatWhiteouts, signal });
       changed ||= copied.changed;
-      referrers.push(digest);
-      return listed(referrer);
+      return referrer;
     } catch (error) {
       throw ofReferrer(error, digest);
     }
-  });
+  };
+  const referrers = await visitStoredReferrers(source, image, copyOne, onProgress);
   return { ...result, referrers, changed };
 }
 

@@ -1,7 +1,7 @@
 import type { Repository } from "@composefs/core";
 import { ComposefsError } from "@composefs/core/repository";
 import { isDigest, type OciDigest } from "../digest.ts";
-import { OciError } from "../errors.ts";
+import { OciError, reworded } from "../errors.ts";
 import { contentId } from "../streams.ts";
 import { decodeTag, encodeTag } from "./tag-name.ts";
 
@@ -60,12 +60,8 @@ export async function visitReferrers<Referrer extends { readonly digest: OciDige
 /** An error of taking an artifact along, which says so; its image is there by then. */
 export function ofReferrer(error: unknown, referrer: OciDigest): unknown {
   if (!(error instanceof OciError || error instanceof ComposefsError)) return error;
-  const text = `artifact ${referrer} about the image: ${error.message}`;
   const hint = `the image itself is there${error.hint === undefined ? "" : `; ${error.hint}`}`;
-  const options = { details: { ...error.details, referrer }, hint, cause: error.cause };
-  return error instanceof OciError
-    ? new OciError(error.code, text, options)
-    : new ComposefsError(error.code, text, options);
+  return reworded(error, `artifact ${referrer} about the image: ${error.message}`, { referrer }, hint);
 }
 
 function directory(subject: OciDigest): string {

@@ -3,7 +3,7 @@ import { CompressionError } from "../compression/compression-error.ts";
 import { decompress, sniffCompression } from "../compression/decompress.ts";
 import { PiecePool } from "../compression/piece-pool.ts";
 import type { OciDigest } from "../digest.ts";
-import { OciError } from "../errors.ts";
+import { OciError, reworded } from "../errors.ts";
 import type { Descriptor } from "../image/manifest.ts";
 import { type Compression, layerCompression } from "../media-types.ts";
 import type { BlobSource } from "../source/blob-source.ts";
@@ -115,7 +115,6 @@ function judge(
 /** The same error with the layer in front, unless it is there. */
 function ofLayer(error: unknown, layer: OciDigest): unknown {
   if (!(error instanceof OciError) || error.details.layer !== undefined) return error;
-  const { code, message, details, hint, cause } = error;
-  const named = message.startsWith("layer ") ? message : `layer ${layer}: ${message}`;
-  return new OciError(code, named, { details: { ...details, layer }, hint, cause });
+  const named = error.message.startsWith("layer ") ? error.message : `layer ${layer}: ${error.message}`;
+  return reworded(error, named, { layer });
 }

@@ -1,5 +1,6 @@
 import type { Repository } from "@composefs/core";
 import { ComposefsError } from "@composefs/core/repository";
+import { reworded } from "../errors.ts";
 import { tagRef } from "../image/tag-name.ts";
 import { importImage, type PullResult } from "./import-image.ts";
 import type { SourcePullOptions } from "./source-pull.ts";
@@ -33,12 +34,7 @@ export async function pull(repository: Repository, reference: string, options: P
 /** The same error with the image in front, if it is about its tree: that has paths like those of this machine. */
 function ofImage(error: unknown, source: string): unknown {
   if (!(error instanceof ComposefsError) || !OF_TREE.has(error.code)) return error;
-  const { code, message, details, hint, cause } = error;
-  return new ComposefsError(code, `${source}: ${message}`, {
-    details: { ...details, source },
-    cause,
-    ...(hint === undefined ? {} : { hint }),
-  });
+  return reworded(error, `${source}: ${error.message}`, { source });
 }
 
 const OF_TREE: ReadonlySet<string> = new Set(["TREE_INVALID", "IMAGE_UNREPRESENTABLE"]);

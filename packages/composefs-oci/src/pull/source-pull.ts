@@ -1,6 +1,6 @@
 import type { Repository } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
-import { OciError } from "../errors.ts";
+import { OciError, reworded } from "../errors.ts";
 import { parseConfig } from "../image/config.ts";
 import { type Descriptor, type Manifest, parseManifest } from "../image/manifest.ts";
 import { storeSourceLayer } from "../layer/store-blob-layer.ts";
@@ -122,7 +122,6 @@ const BROKEN = "the image is broken; get it from where it was made, or tell who 
 /** The same error with the source in front, unless it is there. */
 function inSource(error: unknown, { reference: source }: BlobSource): unknown {
   if (!(error instanceof OciError) || error.details.source !== undefined) return error;
-  const { code, message, details, hint, cause } = error;
-  const named = message.includes(source) ? message : `${source}: ${message}`;
-  return new OciError(code, named, { details: { ...details, source }, hint: hint ?? BROKEN, cause });
+  const named = error.message.includes(source) ? error.message : `${source}: ${error.message}`;
+  return reworded(error, named, { source }, error.hint ?? BROKEN);
 }

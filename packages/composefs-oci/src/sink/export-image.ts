@@ -2,7 +2,7 @@ import type { Repository } from "@composefs/core";
 import { digestOf, type OciDigest } from "../digest.ts";
 import { type OciImage, openImage, openManifest } from "../image/image.ts";
 import type { Descriptor } from "../image/manifest.ts";
-import { visitReferrers } from "../image/referrers.ts";
+import { visitStoredReferrers } from "../image/stored-referrers.ts";
 import type { ProgressListener } from "../progress.ts";
 import type { BlobSink } from "./blob-sink.ts";
 import { type BlobExport, type BlobTally, exportBlobs } from "./export-blobs.ts";
@@ -71,14 +71,14 @@ export async function exportImage(
 
 /** Artifacts about the image, and those about them, each once. */
 function exportReferrers(work: BlobExport, image: OciImage): Promise<OciDigest[]> {
-  const { repository, sink, signal } = work;
-  const listed = ({ referrers }: OciImage) => referrers.map((digest) => ({ digest }));
-  return visitReferrers(image.manifestDigest, listed(image), async ({ digest }) => {
+  const { repository, sink, signal, onProgress } = work;
+  const exportOne = async (digest: OciDigest): Promise<OciImage> => {
     const referrer = await openManifest(repository, digest);
     const bytes = await exportBlobs({ ...work, onProgress: undefined }, referrer);
     await sink.putReferrer(manifestDescriptor(bytes, referrer), bytes, { signal });
-    return listed(referrer);
-  });
+    return referrer;
+  };
+  return visitStoredReferrers(repository, image, exportOne, onProgress);
 }
 
 function noteChange({ onProgress }: ExportOptions, { manifestDigest, referrers }: OciImage): void {

@@ -10,7 +10,7 @@ import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
 import { importImage } from "../../src/pull/import-image.ts";
 import { ociError } from "../code-of.ts";
-import { type FakeImage, fakeImage, oneFile } from "../fake-image.ts";
+import { type FakeImage, fakeImage, importArtifact, oneFile } from "../fake-image.ts";
 import { chunked, noise, sha256, tar, USR } from "../tar-builder.ts";
 import { names, objectFiles, readOnlyTwin, removeRepositories, state, tempRepository } from "../temp-repository.ts";
 
@@ -120,26 +120,7 @@ test("an artifact keeps its blobs as they are, small ones too (oci.md §11.8)", 
 });
 
 describe("artifacts about the image", () => {
-  /** Stores one in the source. */
-  async function artifact(content: string, subject: OciDigest) {
-    const blob = Buffer.from(content);
-    const config = Buffer.from("{}");
-    const descriptor = (bytes: Uint8Array, mediaType: string) => ({
-      mediaType,
-      digest: sha256(bytes),
-      size: bytes.length,
-    });
-    const manifest = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        config: descriptor(config, "application/vnd.oci.empty.v1+json"),
-        layers: [descriptor(blob, "text/plain")],
-        subject: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest: subject, size: 2 },
-      }),
-    );
-    const store = () => storeBlobLayer(source, sha256(blob), chunked(blob));
-    return importImage(source, { manifest, config, layers: [{ diffId: sha256(blob), bytes: null, store }] });
-  }
+  const artifact = (content: string, subject: OciDigest) => importArtifact(source, subject, Buffer.from(content));
 
   test("come along, and those about them", async () => {
     const sbom = await artifact("an SBOM", image.manifestDigest);

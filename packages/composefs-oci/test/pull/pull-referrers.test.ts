@@ -35,10 +35,14 @@ beforeEach(async () => {
 });
 afterEach(removeRepositories);
 
-function artifact(content: string, subject: Descriptor | null, under: Descriptor | null = subject): Descriptor {
-  const config = source.put("{}", "application/vnd.oci.empty.v1+json");
-  const layers = [source.put(content, "text/plain")];
-  const manifest = source.put(JSON.stringify({ schemaVersion: 2, config, layers, subject }), MANIFEST_TYPE);
+/** An artifact that the source lists as being about `under`. */
+function artifact(
+  content: string,
+  subject: Descriptor | null,
+  under: Descriptor | null = subject,
+  changes = {},
+): Descriptor {
+  const manifest = source.artifact(content, subject, changes);
   if (under !== null) listed.set(under.digest, [...(listed.get(under.digest) ?? []), manifest]);
   return manifest;
 }
@@ -115,14 +119,7 @@ describe("what is listed, but not to be taken, is told of", () => {
     ],
     [
       "a difference to another image",
-      () => {
-        const config = source.put("{}", "application/vnd.oci.empty.v1+json");
-        const artifactType = "application/vnd.io.github.containers.oci-delta.v1";
-        const bytes = JSON.stringify({ schemaVersion: 2, artifactType, config, layers: [], subject: image });
-        const delta = source.put(bytes, MANIFEST_TYPE);
-        listed.set(image.digest, [delta]);
-        return delta;
-      },
+      () => artifact("x", image, image, { artifactType: "application/vnd.io.github.containers.oci-delta.v1" }),
       "it is no artifact, but the difference to another image",
     ],
     [

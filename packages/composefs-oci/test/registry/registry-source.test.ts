@@ -1,77 +1,27 @@
 import type { ServerResponse } from "node:http";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { OciError } from "../../src/errors.ts";
-import { openRegistrySource } from "../../src/registry/open-registry.ts";
-import type { BlobSource } from "../../src/source/blob-source.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import {
+  BLOB,
+  BLOB_DESCRIPTOR,
+  failure,
+  MANIFEST,
+  manifests,
+  open,
+  other,
+  registry,
+  serveAll,
+  TYPE,
+} from "./registry-fixture.ts";
 import {
   bodyOf,
   codeFrom,
   collect,
   describeBytes,
   everythingSaid,
-  optionsFor,
   passwordFor,
   type Script,
-  type ScriptedRegistry,
-  type Seen,
   sha256,
-  startScripted,
 } from "./scripted-registry.ts";
-
-const TYPE = "application/vnd.oci.image.manifest.v1+json";
-const MANIFEST = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: TYPE, layers: [] }));
-const BLOB = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7) % 251));
-const BLOB_DESCRIPTOR = describeBytes(BLOB);
-
-let registry: ScriptedRegistry;
-let other: ScriptedRegistry;
-const opened: BlobSource[] = [];
-
-beforeEach(async () => {
-  registry = await startScripted(serveAll);
-  other = await startScripted((_, response) => response.writeHead(404).end());
-});
-afterEach(async () => {
-  for (const source of opened.splice(0)) await source.close();
-  await registry.close();
-  await other.close();
-});
-
-/** A sound registry. */
-function serveAll(request: Seen, response: ServerResponse): void {
-  if (request.url.includes("/manifests/")) response.setHeader("content-type", TYPE).end(MANIFEST);
-  else if (request.url.includes("/blobs/")) response.setHeader("content-length", BLOB.length).end(BLOB);
-  else response.writeHead(404).end();
-}
-
-async function open(name = "team/app:v1", files: Parameters<typeof optionsFor>[1] = {}): Promise<BlobSource> {
-  const options = optionsFor([registry.host, other.host], files);
-  const source = await openRegistrySource(`docker://${registry.host}/${name}`, options);
-  opened.push(source);
-  return source;
-}
-
-/** What the candidates' way answers with: a script for manifests, soundness for the rest. */
-function manifests(script: Script): void {
-  registry.script = (request, response) =>
-    request.url.includes("/manifests/") ? script(request, response) : serveAll(request, response);
-}
-
-function blobs(script: Script): void {
-  registry.script = (request, response) =>
-    request.url.includes("/blobs/") ? script(request, response) : serveAll(request, response);
-}
-
-function blobRequests(): Seen[] {
-  return registry.seen.filter(({ url }) => url.includes("/blobs/"));
-}
-
-async function failure(promise: Promise<unknown>): Promise<OciError> {
-  return promise.then(
-    () => expect.fail("it did not fail"),
-    (error) => error,
-  );
-}
 
 describe("manifests", () => {
   test("a tag", async () => {
@@ -221,274 +171,6 @@ describe("passing faults", () => {
     manifests((_request, response) => (registry.seen.length < 2 ? end(response) : response.end(MANIFEST)));
     expect(await codeFrom((await open()).candidates())).toBe("none");
     expect(registry.seen).toHaveLength(2);
-  });
-});
-
-describe("blobs", () => {
-  const read = async (source: BlobSource): Promise<Buffer> => collect(source.readBlob(BLOB_DESCRIPTOR));
-  /** The first bytes of a whole answer, then the end of the connection. */
-  const cutAfter = (response: ServerResponse, from: number, count: number): void => {
-    if (!response.headersSent) response.setHeader("content-length", BLOB.length - from);
-    response.write(BLOB.subarray(from, from + count), () => setTimeout(() => response.socket?.destroy(), 30));
-  };
-  const begin = ({ headers }: Seen): number => Number(/^bytes=([0-9]+)-$/.exec(headers.range ?? "bytes=0-")?.[1]);
-  const partial = (response: ServerResponse, from: number): ServerResponse =>
-    response.writeHead(206, {
-      "content-range": `bytes ${from}-${BLOB.length - 1}/${BLOB.length}`,
-      "content-length": BLOB.length - from,
-    });
-
-  test("a whole one", async () => {
-    expect(sha256(await read(await open()))).toBe(BLOB_DESCRIPTOR.digest);
-    expect(blobRequests().map(({ headers }) => headers.range)).toEqual([undefined]);
-  });
-
-  test("an empty one", async () => {
-    blobs((_, response) => response.end());
-    expect(await collect((await open()).readBlob(describeBytes(Buffer.alloc(0))))).toHaveLength(0);
-  });
-
-  test("cut three times, the rest by Range", async () => {
-    blobs((request, response) => {
-      const from = begin(request);
-      if (from > 0) partial(response, from);
-      if (blobRequests().length === 4) response.end(BLOB.subarray(from));
-      else cutAfter(response, from, 70_000);
-    });
-    expect(sha256(await read(await open()))).toBe(BLOB_DESCRIPTOR.digest);
-    expect(blobRequests().map(begin)).toEqual([0, 70_000, 140_000, 210_000]);
-  });
-
-  test("more cuts than attempts, each with some progress", async () => {
-    blobs((request, response) => {
-      const from = begin(request);
-      if (from > 0) partial(response, from);
-      cutAfter(response, from, 30_000);
-    });
-    expect(sha256(await read(await open()))).toBe(BLOB_DESCRIPTOR.digest);
-    expect(blobRequests()).toHaveLength(10);
-  });
-
-  test.each<[string, (response: ServerResponse, from: number) => unknown]>([
-    ["ignores Range", (response) => response.setHeader("content-length", BLOB.length).end(BLOB)],
-    ["begins earlier", (response, from) => partial(response, from - 1000).end(BLOB.subarray(from - 1000))],
-  ])("a registry that %s: what is known is skipped", async (_, resume) => {
-    blobs((request, response) =>
-      blobRequests().length === 1 ? cutAfter(response, 0, 100_000) : resume(response, begin(request)),
-    );
-    expect(sha256(await read(await open()))).toBe(BLOB_DESCRIPTOR.digest);
-    expect(blobRequests().map(begin)).toEqual([0, 100_000]);
-  });
-
-  test.each<[string, (response: ServerResponse, from: number) => unknown]>([
-    ["answers 416", (response) => response.writeHead(416).end()],
-    ["begins later", (response, from) => partial(response, from + 1).end(BLOB.subarray(from + 1))],
-    ["does not say where it begins", (response) => response.writeHead(206).end(BLOB.subarray(5))],
-  ])("a registry that %s: from the start again", async (_, resume) => {
-    blobs((request, response) => {
-      if (blobRequests().length === 1) cutAfter(response, 0, 100_000);
-      else if (request.headers.range !== undefined) resume(response, begin(request));
-      else serveAll(request, response);
-    });
-    expect(sha256(await read(await open()))).toBe(BLOB_DESCRIPTOR.digest);
-    expect(blobRequests().map(begin)).toEqual([0, 100_000, 0]);
-  });
-
-  test("cuts without progress come to an end", async () => {
-    blobs((request, response) => {
-      const from = begin(request);
-      if (from > 0) partial(response, from);
-      cutAfter(response, from, from === 0 ? 50_000 : 0);
-    });
-    expect(await codeFrom(read(await open()))).toBe("TRANSPORT");
-    expect(blobRequests()).toHaveLength(5);
-  });
-
-  test("silence counts as a cut, a slow reader does not", async () => {
-    blobs((request, response) => {
-      if (blobRequests().length > 1) partial(response, begin(request)).end(BLOB.subarray(begin(request)));
-      else response.writeHead(200, { "content-length": BLOB.length }).write(BLOB.subarray(0, 1000));
-    });
-    const pieces: Uint8Array[] = [];
-    for await (const piece of (await open()).readBlob(BLOB_DESCRIPTOR)) {
-      if (pieces.length === 1) await new Promise((resolve) => setTimeout(resolve, 900));
-      pieces.push(piece);
-    }
-    expect(sha256(Buffer.concat(pieces))).toBe(BLOB_DESCRIPTOR.digest);
-    expect(blobRequests().map(begin)).toEqual([0, 1000]);
-  });
-
-  test.each([BLOB.length - 1, BLOB.length + 1])("another size is announced: %i", async (length) => {
-    blobs((_, response) => response.writeHead(200, { "content-length": length }).end(Buffer.alloc(length)));
-    expect(await codeFrom(read(await open()))).toBe("BLOB_DIGEST_MISMATCH");
-  });
-
-  test("another size is announced for the rest", async () => {
-    blobs((request, response) => {
-      if (begin(request) === 0) return cutAfter(response, 0, 1000);
-      return response.writeHead(206, { "content-range": "bytes 1000-1999/2000" }).end(Buffer.alloc(1000));
-    });
-    expect(await codeFrom(read(await open()))).toBe("BLOB_DIGEST_MISMATCH");
-  });
-
-  test("endless content is given up after the size it should have", async () => {
-    blobs((_, response) => {
-      const more = (): void => {
-        while (response.write(Buffer.alloc(65_536)));
-      };
-      response.on("drain", more);
-      more();
-    });
-    const length = (await read(await open())).length;
-    expect(length).toBeGreaterThan(BLOB.length);
-    expect(length).toBeLessThan(BLOB.length + 1_000_000);
-  });
-
-  test("content whose end is said comes as it is, however short", async () => {
-    blobs((_, response) => {
-      response.write("short");
-      response.end();
-    });
-    expect(await read(await open())).toEqual(Buffer.from("short"));
-    expect(blobRequests()).toHaveLength(1);
-  });
-
-  test("not there", async () => {
-    blobs((_, response) => response.writeHead(404).end());
-    expect(await codeFrom(read(await open()))).toBe("SOURCE_NOT_FOUND");
-  });
-
-  test.each([
-    ["before the headers", () => undefined],
-    ["within the body", (_: Seen, response: ServerResponse) => response.write(BLOB.subarray(0, 10))],
-  ])("aborted %s", async (_, script) => {
-    blobs(script);
-    const controller = new AbortController();
-    const reason = new Error("enough");
-    const reading = collect((await open()).readBlob(BLOB_DESCRIPTOR, { signal: controller.signal }));
-    setTimeout(() => controller.abort(reason), 100);
-    await expect(reading).rejects.toBe(reason);
-  });
-
-  test("aborted when all has come and not all was read", async () => {
-    const bytes = Buffer.alloc(2000, "x");
-    blobs((_, response) => {
-      response.writeHead(200, { "content-length": bytes.length }).write(bytes.subarray(0, 1000));
-      setTimeout(() => response.end(bytes.subarray(1000)), 50);
-    });
-    const controller = new AbortController();
-    const reason = new Error("enough");
-    const reading = (async () => {
-      for await (const _ of (await open()).readBlob(describeBytes(bytes), { signal: controller.signal })) {
-        await new Promise((resolve) => setTimeout(resolve, 150));
-        controller.abort(reason);
-      }
-    })();
-    await expect(reading).rejects.toBe(reason);
-  });
-
-  test("aborted while waiting for the next attempt", async () => {
-    blobs((_, response) => response.writeHead(503, { "retry-after": "1" }).end());
-    const controller = new AbortController();
-    const reading = collect((await open()).readBlob(BLOB_DESCRIPTOR, { signal: controller.signal }));
-    setTimeout(() => controller.abort(new Error("enough")), 100);
-    await expect(reading).rejects.toThrow("enough");
-  });
-
-  test("closed meanwhile", async () => {
-    blobs((_, response) => response.write("x"));
-    const source = await open();
-    const reading = read(source);
-    setTimeout(() => source.close(), 100);
-    expect(await codeFrom(reading)).toBe("TRANSPORT");
-    expect(await codeFrom(read(source))).toBe("TRANSPORT");
-  });
-
-  test("an iteration that ends early drops the connection", async () => {
-    const closed = new Promise((resolve) =>
-      blobs((request, response) => {
-        request.raw.socket.on("close", resolve);
-        response.writeHead(200, { "content-length": BLOB.length }).write(BLOB.subarray(0, 1000));
-      }),
-    );
-    for await (const _ of (await open()).readBlob(BLOB_DESCRIPTOR)) break;
-    await closed;
-  });
-});
-
-describe("redirects", () => {
-  const withPassword = (): Promise<BlobSource> => open("app", { auth: passwordFor(registry.host, "alice", "pw") });
-  const basic =
-    (script: Script): Script =>
-    (request, response) =>
-      request.headers.authorization === `Basic ${Buffer.from("alice:pw").toString("base64")}`
-        ? script(request, response)
-        : response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
-  const redirect = (response: ServerResponse, location: string): ServerResponse =>
-    response.writeHead(307, { location }).end();
-
-  test("to another host: credentials stay behind, and the rest is asked for there", async () => {
-    registry.script = basic((request, response) =>
-      request.url.includes("/blobs/")
-        ? redirect(response, `http://${other.host}/storage?signature=abc`)
-        : serveAll(request, response),
-    );
-    other.script = (request, response) => {
-      if (request.headers.range !== undefined) {
-        const range = `bytes 1000-${BLOB.length - 1}/${BLOB.length}`;
-        response.writeHead(206, { "content-range": range }).end(BLOB.subarray(1000));
-        return;
-      }
-      response.writeHead(200, { "content-length": BLOB.length }).write(BLOB.subarray(0, 1000));
-      setTimeout(() => response.socket?.destroy(), 30);
-    };
-    expect(sha256(await collect((await withPassword()).readBlob(BLOB_DESCRIPTOR)))).toBe(BLOB_DESCRIPTOR.digest);
-    expect(other.lines()).toEqual(["GET /storage?signature=abc", "GET /storage?signature=abc"]);
-    for (const { headers } of other.seen) expect(headers.authorization).toBeUndefined();
-    for (const { headers } of blobRequests()) expect(headers.authorization).toBeDefined();
-  });
-
-  test("back to the registry: they do not come back", async () => {
-    registry.script = basic((request, response) =>
-      request.url.includes("/blobs/") ? redirect(response, `http://${other.host}/x`) : serveAll(request, response),
-    );
-    other.script = (_, response) => redirect(response, `http://${registry.host}/elsewhere`);
-    expect(await codeFrom(collect((await withPassword()).readBlob(BLOB_DESCRIPTOR)))).toBe("AUTH_FAILED");
-    const last = registry.seen.at(-1);
-    expect([last?.url, last?.headers.authorization]).toEqual(["/elsewhere", undefined]);
-  });
-
-  test("another host's challenge is not answered", async () => {
-    registry.script = basic((_, response) => redirect(response, `http://${other.host}/x`));
-    other.script = (_, response) => response.writeHead(401, { "www-authenticate": "Basic" }).end();
-    expect(await codeFrom((await withPassword()).candidates())).toBe("AUTH_FAILED");
-    for (const { headers } of other.seen) expect(headers.authorization).toBeUndefined();
-  });
-
-  test("within the registry", async () => {
-    registry.script = basic((request, response) =>
-      request.url.includes("/manifests/") ? redirect(response, "/other/place") : response.end(MANIFEST),
-    );
-    expect(await codeFrom((await withPassword()).candidates())).toBe("none");
-  });
-
-  test.each([
-    ["without end", "/v2/app/manifests/latest"],
-    ["nowhere", "http://["],
-    ["to a file", "file:///etc/passwd"],
-    ["with no place", undefined],
-  ])("%s", async (_, location) => {
-    manifests((_request, response) => response.writeHead(302, location === undefined ? {} : { location }).end());
-    expect(await codeFrom((await open("app")).candidates())).toBe("TRANSPORT");
-    expect(registry.seen.length).toBeLessThan(7);
-  });
-
-  test("errors do not show a storage's signature", async () => {
-    manifests((_, response) => redirect(response, `http://user:secret1@${other.host}/x?sig=secret2`));
-    const error = await failure((await open()).candidates());
-    expect(error.code).toBe("SOURCE_NOT_FOUND");
-    expect(everythingSaid(error)).not.toMatch(/secret[12]/);
-    expect(other.seen[0]?.headers.authorization).toBeUndefined();
   });
 });
 
@@ -688,6 +370,18 @@ describe("referrers", () => {
     registry.script = (request, response) =>
       request.url.includes("/referrers/") ? response.end(body) : serveAll(request, response);
     expect(await codeFrom((await open()).readReferrers?.(SUBJECT) as Promise<unknown>)).toBe(code);
+  });
+
+  test("nothing is read after more than are ever pulled", async () => {
+    const page = (n: number) => index(...Array.from({ length: 600 }, (_, i) => entry(`${n} ${i}`)));
+    registry.script = (request, response) => {
+      if (!request.url.includes("/referrers/")) return serveAll(request, response);
+      const n = Number(/n=(\d+)/.exec(request.url)?.[1] ?? 0);
+      const next = request.url.replace(/\?.*/, "");
+      return response.setHeader("link", `<${next}?n=${n + 1}>; rel="next"`).end(page(n));
+    };
+    expect(await (await open()).readReferrers?.(SUBJECT)).toHaveLength(1200);
+    expect(registry.seen.filter(({ url }) => url.includes("/referrers/"))).toHaveLength(2);
   });
 
   test("pages without end come to one", async () => {

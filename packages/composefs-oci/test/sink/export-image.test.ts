@@ -4,12 +4,11 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { objectPath, type Repository, unzstd } from "@composefs/core";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { OciDigest } from "../../src/digest.ts";
-import { storeBlobLayer } from "../../src/layer/blob-layer.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
 import { importImage } from "../../src/pull/import-image.ts";
 import { exportImage } from "../../src/sink/export-image.ts";
 import { ociError } from "../code-of.ts";
-import { type FakeImage, fakeImage, oneFile } from "../fake-image.ts";
+import { type FakeImage, fakeImage, importArtifact, oneFile } from "../fake-image.ts";
 import { chunked, noise, sha256 } from "../tar-builder.ts";
 import { removeRepositories, tempRepository } from "../temp-repository.ts";
 import { type MemorySink, memorySink } from "./memory-sink.ts";
@@ -37,29 +36,8 @@ const layer = (mediaType: string, blob: Uint8Array, more: object = {}) => ({
 });
 const store = (image: FakeImage, tag = "app") => importImage(repository, image.source, { tag });
 
-async function storeReferrer(subject: OciDigest, blob: Uint8Array): Promise<OciDigest> {
-  const config = Buffer.from("{}");
-  const manifest = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      artifactType: "application/x-signature",
-      config: { mediaType: "application/vnd.oci.empty.v1+json", digest: sha256(config), size: 2 },
-      layers: [layer("application/x-blob", blob)],
-      subject: { mediaType: "x", digest: subject, size: 1 },
-    }),
-  );
-  const source = {
-    manifest,
-    config,
-    layers: [
-      { diffId: sha256(blob), bytes: null, store: () => storeBlobLayer(repository, sha256(blob), chunked(blob)) },
-    ],
-  };
-  const { manifestDigest } = await importImage(repository, source);
-  const contentId = `oci-manifest-${manifestDigest}`;
-  await repository.publish({ refs: [{ name: `oci-referrers/${subject}/${manifestDigest}`, contentId }] });
-  return manifestDigest;
-}
+const storeReferrer = async (subject: OciDigest, blob: Uint8Array): Promise<OciDigest> =>
+  (await importArtifact(repository, subject, blob)).manifestDigest;
 
 test("layers that were not compressed: the original manifest and blobs, the manifest after them", async () => {
   const tars = [oneFile(), oneFile(2_000_000), oneFile(10)];
@@ -273,6 +251,20 @@ describe("artifacts about an image", () => {
     ]);
     // Three layers and a config; two blobs and the empty config, twice.
     expect(result).toMatchObject({ blobsWritten: 7, blobsPresent: 1 });
+  });
+
+  test("a record without its artifact is told of, and stops nothing", async () => {
+    const image = fakeImage(repository);
+    await store(image);
+    const lost = await storeReferrer(image.manifestDigest, noise(100));
+    const signature = await storeReferrer(image.manifestDigest, noise(100));
+    rmSync(join(repository.path, "streams", `oci-manifest-${lost}`));
+    const notes: ProgressEvent[] = [];
+    const result = await exportImage(repository, "app", sink, {
+      onProgress: (event) => event.type === "note" && notes.push(event),
+    });
+    expect(result).toMatchObject({ referrers: [signature] });
+    expect(notes).toEqual([{ type: "note", text: expect.stringContaining(`artifact ${lost} is left out`) }]);
   });
 
   test("stay behind when the image changes", async () => {
