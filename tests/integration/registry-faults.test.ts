@@ -87,6 +87,11 @@ describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("docke
   const pull = (): Promise<CfsctlResult> =>
     cfsctl(["--repo", repo, "oci", "pull", "--quiet", `docker://${host}/app:v1`, "app"], { env });
 
+  const layersNamed = (): number => {
+    const streams = join(repo, "streams");
+    return existsSync(streams) ? readdirSync(streams).filter((name) => name.startsWith("oci-layer-")).length : 0;
+  };
+
   async function expectPulled(): Promise<void> {
     const { exitCode, stdout, stderr } = await pull();
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
@@ -131,35 +136,47 @@ describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("docke
     for (const ranges of blobs) expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-/)]);
   });
 
-  test("a pull that is interrupted while a layer hangs: the next one fetches that layer alone", async () => {
-    fault = () => null;
-    const manifest = JSON.parse(
-      run("skopeo", ["inspect", "--raw", "--tls-verify=false", `docker://${registry.host}/app:v1`]),
-    ) as { readonly layers: readonly { readonly digest: string }[] };
-    const hung = manifest.layers[0]?.digest;
-    expect(manifest.layers.length).toBeGreaterThan(1);
-    fault = (_, { url }) =>
-      url?.includes(`/blobs/${hung}`)
-        ? (response, body) => {
-            response.writeHead(200, { "content-length": body.length });
-            response.write(body.subarray(0, body.length / 2));
-          }
-        : null;
-    const child = startCfsctl(["--repo", repo, "oci", "pull", `docker://${host}/app:v1`, "app"], { env });
-    let told = "";
-    child.stderr?.on("data", (text: Buffer) => {
-      told += text.toString();
-      if (told.match(/^layer .*copied/gm)?.length === manifest.layers.length - 1) child.kill("SIGINT");
-    });
-    await ended(child);
-    expect(child.signalCode).toBe("SIGINT");
-    expect(told).not.toContain("error");
-    fault = () => null;
-    asked.clear();
-    await expectPulled();
-    const layers = manifest.layers.map(({ digest }) => digest).filter((digest) => asked.has(`/v2/app/blobs/${digest}`));
-    expect(layers).toEqual([hung]);
-  });
+  test.each(["SIGINT", "SIGKILL"] as const)(
+    "a pull that %s ends while a layer hangs: the next one fetches that layer alone",
+    async (signal) => {
+      fault = () => null;
+      const manifest = JSON.parse(
+        run("skopeo", ["inspect", "--raw", "--tls-verify=false", `docker://${registry.host}/app:v1`]),
+      ) as { readonly layers: readonly { readonly digest: string }[] };
+      const hung = manifest.layers[0]?.digest;
+      expect(manifest.layers.length).toBeGreaterThan(1);
+      fault = (_, { url }) =>
+        url?.includes(`/blobs/${hung}`)
+          ? (response, body) => {
+              response.writeHead(200, { "content-length": body.length });
+              response.write(body.subarray(0, body.length / 2));
+            }
+          : null;
+      const child = startCfsctl(["--repo", repo, "oci", "pull", `docker://${host}/app:v1`, "app"], { env });
+      let told = "";
+      const complete = new Promise<void>((resolve) => {
+        child.stderr?.on("data", (text: Buffer) => {
+          told += text.toString();
+          if (told.match(/^layer .*copied/gm)?.length === manifest.layers.length - 1) resolve();
+        });
+      });
+      await Promise.race([complete, ended(child)]);
+      // Nobody is told of SIGKILL: the names must be there before.
+      if (signal === "SIGKILL") await expect.poll(layersNamed).toBe(manifest.layers.length - 1);
+      child.kill(signal);
+      await ended(child);
+      expect(child.signalCode).toBe(signal);
+      expect(layersNamed()).toBe(manifest.layers.length - 1);
+      expect(told).not.toContain("error");
+      fault = () => null;
+      asked.clear();
+      await expectPulled();
+      const layers = manifest.layers
+        .map(({ digest }) => digest)
+        .filter((digest) => asked.has(`/v2/app/blobs/${digest}`));
+      expect(layers).toEqual([hung]);
+    },
+  );
 
   test.each(["/blobs/", "/manifests/"])("wrong bytes of the right length for %s: nothing has a name", async (what) => {
     fault = (_, { url, method }) =>

@@ -12,9 +12,9 @@ import { addStats, emptyStats, type ImportStats } from "../import-stats.ts";
 import { findLayer } from "../layer/find-layer.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 import type { ProgressListener } from "../progress.ts";
-import { contentId } from "../streams.ts";
 import type { LayerFeed } from "../tree/layer-feed.ts";
 import type { TreeLayer } from "../tree/layers-tree.ts";
+import { CompleteLayers } from "./complete-layers.ts";
 import type { ImageSource, SourceLayer } from "./image-source.ts";
 
 /** Settings of {@link importImage}. */
@@ -67,7 +67,8 @@ interface StoredLayers {
 /**
  * Brings an image into the repository: layers that are missing, several at a time, then config and manifest, and only
  * when all of it is on disk their names and the tag. A container image gets its EROFS images too. Whatever fails before,
- * nothing has got a name, but for layers that were complete when the pull was interrupted: the next one goes on from there.
+ * nothing has got a name, but for layers that were complete when the pull was interrupted, or for some seconds before
+ * whatever ended it: the next one goes on from there.
  *
  * @throws OciError `MANIFEST_INVALID`, `MANIFEST_UNSUPPORTED`, `BLOB_DIGEST_MISMATCH`, `LAYER_COUNT_MISMATCH`,
  *   `REF_INVALID`, `LAYER_UNSUPPORTED` no file tree can be made of a layer; ComposefsError `REPO_READ_ONLY`,
@@ -99,14 +100,14 @@ export async function importImage(
   });
   await source.prepare?.(plan.filter(({ present }) => present === null).map(({ source: layer }) => layer));
   onProgress?.({ type: "stage", stage: "layers" });
-  const finished = new Map<OciDigest, StoredLayer>();
+  const complete = new CompleteLayers(repository);
   try {
     const { byDiffId, tree } = await storeLayers(
       repository,
       source,
       plan,
       manifest.kind === "container",
-      finished,
+      complete,
       options,
     );
     signal?.throwIfAborted();
@@ -129,10 +130,13 @@ export async function importImage(
     );
     const missing = plan.filter(({ present }) => present === null).length;
     const stats = sumStats([...byDiffId.values()], source.layers.length, missing);
-    return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, referrers: [], stats };
+    const changed = final.changed || complete.changed;
+    return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, referrers: [], changed, stats };
   } catch (error) {
-    if (isInterruption(error, signal)) await nameLayers(repository, finished);
+    if (isInterruption(error, signal)) await complete.name();
     throw error;
+  } finally {
+    await complete.stop();
   }
 }
 
@@ -192,14 +196,14 @@ async function planLayers(
  * Stores the layers that are missing, several at a time. The tree of the layers is made meanwhile, unless none is missing:
  * then its image is most likely there, too.
  *
- * @param finished gets each layer that is complete
+ * @param complete gets each layer that is
  */
 async function storeLayers(
   repository: Repository,
   source: ImageSource,
   plan: readonly PlannedImport[],
   withTree: boolean,
-  finished: Map<OciDigest, StoredLayer>,
+  complete: CompleteLayers,
   options: ImportImageOptions,
 ): Promise<StoredLayers> {
   const { onProgress, compatWhiteouts } = options;
@@ -223,7 +227,7 @@ async function storeLayers(
     if (feed !== undefined) feeds.set(diffId, feed);
     const stored = limit(async () => {
       const layerStored = await storeLayer(layer, signal, onProgress, feed);
-      finished.set(diffId, layerStored);
+      complete.add(diffId, layerStored);
       return layerStored;
     });
     storing.set(
@@ -257,14 +261,6 @@ async function storeLayers(
 /** Whether nothing is wrong with the image: somebody ended the pull, or the source went away. */
 function isInterruption(error: unknown, signal: AbortSignal | undefined): boolean {
   return (signal?.aborted ?? false) || (error instanceof OciError && error.code === "TRANSPORT");
-}
-
-/** Names layers so that another pull finds them; nothing refers to them, so that a collection takes them. */
-async function nameLayers(repository: Repository, layers: ReadonlyMap<OciDigest, StoredLayer>): Promise<void> {
-  const sound = [...layers].filter(([, { isMisnamed }]) => !isMisnamed);
-  const streams = sound.map(([diffId, { id }]) => ({ contentId: contentId("layer", diffId), id }));
-  // What ended the pull is worth more than an error of this.
-  if (streams.length > 0) await repository.publish({ streams }).catch(() => undefined);
 }
 
 /** What makes a tree while layers are stored; not loaded when none is. */

@@ -1,8 +1,10 @@
+import { unlinkSync } from "node:fs";
+import { join } from "node:path";
 import type { Repository } from "@composefs/core";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { OciError } from "../../src/errors.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
-import { importImage } from "../../src/pull/import-image.ts";
+import { importImage, type PullResult } from "../../src/pull/import-image.ts";
 import { ociError } from "../code-of.ts";
 import { fakeImage, oneFile } from "../fake-image.ts";
 import { sha256 } from "../tar-builder.ts";
@@ -148,5 +150,92 @@ describe("failures on the way name nothing", () => {
     };
     await expect(importImage(repository, fakeImage(repository).source, { onProgress })).rejects.toBe(failure);
     expect(names(repository)).toEqual({});
+  });
+});
+
+describe("layers that are complete while others are not", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  /** An image whose second layer comes when it is told to; and the import of it, which waits for that. */
+  async function heldBack() {
+    let [release, fail]: [() => void, (error: Error) => void] = [() => undefined, () => undefined];
+    const second = new Promise<void>((resolve, reject) => {
+      [release, fail] = [resolve, reject];
+    });
+    const tars = [oneFile(3000), oneFile(2000)];
+    const { diffIds, source } = fakeImage(repository, {
+      tars,
+      onStore: (index) => (index === 1 ? second : undefined),
+    });
+    let imported: Promise<PullResult> | undefined;
+    await new Promise((done) => {
+      const onProgress = ({ type }: ProgressEvent): unknown => type === "done" && setImmediate(done);
+      imported = importImage(repository, source, { tag: "app", onProgress });
+      imported.catch(() => undefined);
+    });
+    return { first: `oci-layer-${diffIds[0]}`, imported: imported as Promise<PullResult>, release, fail };
+  }
+  const layersNamed = (): string[] => Object.keys(names(repository)).filter((name) => name.startsWith("oci-layer-"));
+
+  test("have their names after some seconds, and no others", async () => {
+    const { first, imported, release } = await heldBack();
+    vi.advanceTimersByTime(4_999);
+    await new Promise(setImmediate);
+    expect(names(repository)).toEqual({});
+    vi.advanceTimersByTime(1);
+    await expect.poll(() => Object.keys(names(repository))).toEqual([first]);
+    release();
+    expect((await imported).changed).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("keep them when something is wrong with another, and nothing else is named", async () => {
+    const { first, imported, fail } = await heldBack();
+    vi.advanceTimersByTime(5_000);
+    await expect.poll(layersNamed).toEqual([first]);
+    const failure = new Error("layer 2 is not what it should be");
+    fail(failure);
+    await expect(imported).rejects.toBe(failure);
+    expect(Object.keys(names(repository))).toEqual([first]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("a naming that fails is tried again", async () => {
+    const { first, imported, release } = await heldBack();
+    const publish = vi.spyOn(repository, "publish").mockRejectedValueOnce(new Error("the disk is full"));
+    vi.advanceTimersByTime(5_000);
+    await expect.poll(() => publish.mock.settledResults).toMatchObject([{ type: "rejected" }]);
+    expect(layersNamed()).toEqual([]);
+    vi.advanceTimersByTime(5_000);
+    await expect.poll(layersNamed).toEqual([first]);
+    release();
+    await imported;
+  });
+
+  test("one that had lost its name and has it again is a change", async () => {
+    const { source, diffIds } = fakeImage(repository);
+    await importImage(repository, source, { tag: "app" });
+    const whole = names(repository);
+    const path = join(repository.path, "streams", `oci-layer-${diffIds[0]}`);
+    const publish = repository.publish.bind(repository);
+    let last: Promise<unknown> = Promise.resolve();
+    vi.spyOn(repository, "publish").mockImplementation((publication) => {
+      const published = last.then(() => publish(publication));
+      last = published;
+      return published;
+    });
+    const onProgress = (event: ProgressEvent): void => {
+      if (event.type === "stage" && event.stage === "commit") vi.advanceTimersByTime(5_000);
+    };
+    expect(await importImage(repository, source, { tag: "app", onProgress })).toMatchObject({ changed: false });
+    unlinkSync(path);
+    expect(await importImage(repository, source, { tag: "app", onProgress })).toMatchObject({ changed: true });
+    expect(names(repository)).toEqual(whole);
   });
 });
