@@ -25,11 +25,11 @@ describe.skipIf(requires("verity-vm", "cfsctl") !== null)("mounts of a repositor
     for (const size of SIZES) writeFileSync(join(tree, "usr", `${size}`), Buffer.alloc(size, size % 251));
     writeFileSync(join(other, "usr/file"), "another image");
     // The machine is slow to start: everything happens in one.
-    const result = spawnSync(VM, ["-t", "560", "--", "bash", "-c", script(tree, other)], { encoding: "utf8" });
+    const result = spawnSync(VM, ["-t", "900", "--", "bash", "-c", script(tree, other)], { encoding: "utf8" });
     const steps = result.stdout.split(/^## /m).slice(1);
     output = new Map(steps.map((step) => [step.slice(0, step.indexOf("\n")), step.slice(step.indexOf("\n") + 1)]));
     if (result.status !== 0) throw new Error(`verity-vm: status ${result.status}: ${result.stdout}${result.stderr}`);
-  }, 600_000);
+  }, 960_000);
   afterAll(() => rmSync(directory, { recursive: true }));
 
   test("init without --insecure requires it", () => {

@@ -35,10 +35,10 @@ describe.skipIf(requires("verity-vm", "cfsctl") !== null)("a kernel with fs-veri
       status=0; cfsctl --repo /run/tmpfs/repo init 2>&1 || status=$?
       echo "tmpfs: status $status, left: $(ls -A /run/tmpfs)"
     `;
-    const result = spawnSync(VM, ["-t", "240", "--", "bash", "-c", script], { encoding: "utf8" });
+    const result = spawnSync(VM, ["-t", "540", "--", "bash", "-c", script], { encoding: "utf8" });
     output = result.stdout;
     if (result.status !== 0) throw new Error(`verity-vm: status ${result.status}: ${output}${result.stderr}`);
-  });
+  }, 600_000);
   afterAll(() => rmSync(directory, { recursive: true }));
 
   test("init requires fs-verity", () => {

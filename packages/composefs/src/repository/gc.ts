@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, unlinkSync } from "node:fs";
+import { closeSync, lstatSync, rmdirSync, unlinkSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type HashName, syncfs } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
@@ -190,6 +190,7 @@ function makePlan(
 
 async function carryOut(repositoryFd: number, plan: Plan, signal: AbortSignal | undefined): Promise<void> {
   for (const path of [...plan.prunedRefs, ...plan.prunedEntries]) removeFile(repositoryFd, path);
+  for (const path of plan.prunedRefs) removeEmptyDirectories(repositoryFd, path);
   // After a loss of power, too, no name may be left whose objects are gone.
   if (plan.prunedEntries.length > 0) await syncfs(repositoryFd);
   const BATCH = 256;
@@ -207,5 +208,19 @@ function removeFile(repositoryFd: number, path: BytePath): void {
     unlinkSync(onDisk(repositoryFd, path));
   } catch (error) {
     if (!hasCode(error, "ENOENT")) throw error; // ENOENT: gone is what was wanted
+  }
+}
+
+/** Removes the directories of a ref that is gone, from the innermost on, as far as nothing else is in them. */
+function removeEmptyDirectories(repositoryFd: number, ref: BytePath): void {
+  const components = ref.split("/");
+  // What stays: the category and its refs/.
+  for (let depth = components.length - 1; depth > 2; depth--) {
+    try {
+      rmdirSync(onDisk(repositoryFd, components.slice(0, depth).join("/")));
+    } catch (error) {
+      // ENOENT: gone with another ref. One that cannot go, mostly as it is not empty, does no harm.
+      if (!hasCode(error, "ENOENT")) return;
+    }
   }
 }

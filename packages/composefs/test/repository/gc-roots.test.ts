@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { explainObject } from "../../src/repository/gc.ts";
@@ -104,4 +104,29 @@ test("a ref that depends on an entry is a root as long as that is kept", async (
   expect(repo.objects()).not.toContain(b);
   expect(repo.objects()).not.toContain(c);
   expect(result.problems).toEqual([]);
+});
+
+test("directories of refs go when their last ref does, if they are empty", async () => {
+  const repo = new ScratchRepository();
+  repo.putStream("about", [repo.put("content")]);
+  repo.putStream("kept", []);
+  for (const name of ["gone/a/b/1", "gone/a/b/2", "gone/c/1", "mixed/a/1", "stray/a/1"]) {
+    repo.ref("streams", name, "about");
+  }
+  repo.ref("streams", "mixed/b/1", "kept");
+  for (const path of ["empty", "stray/a/somebody's"]) mkdirSync(join(repo.path, "streams/refs", path));
+  const dependsOn = (ref: string) => (ref.startsWith("mixed/b") ? null : "nothing");
+
+  const before = readdirSync(join(repo.path, "streams/refs"), { recursive: true });
+  await repo.gc({ dependsOn, dryRun: true });
+  expect(readdirSync(join(repo.path, "streams/refs"), { recursive: true })).toEqual(before);
+  expect((await repo.gc({ dependsOn })).pruned.filter((path) => path.startsWith("streams/refs/"))).toHaveLength(5);
+  expect(readdirSync(join(repo.path, "streams/refs"), { recursive: true }).toSorted()).toEqual(
+    ["empty", "mixed", "mixed/b", "mixed/b/1", "stray", "stray/a", "stray/a/somebody's"].toSorted(),
+  );
+
+  repo.remove("streams/refs");
+  repo.ref("streams", "gone/a/1", "kept");
+  await repo.gc({ dependsOn });
+  expect(readdirSync(join(repo.path, "streams"))).toEqual(["refs"]);
 });
