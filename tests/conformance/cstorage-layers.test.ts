@@ -201,7 +201,7 @@ describe.each(LAYERS)("%s", (layer) => {
 describe.each(["layer-1", "layer-2"])("%s mutated", (layer) => {
   const mutations = readJson<Mutation[]>(`${layer}/mutations.json`);
 
-  test.each(mutations)("$id", { timeout: 10_000 }, async (mutation) => {
+  test.each(mutations)("$id", async (mutation) => {
     const fixture = buildStore(layer);
     mutate(fixture, mutation);
     await expect(rebuild(fixture.root)).rejects.toMatchObject({ code: codeOfName(mutation.expectError) });

@@ -63,7 +63,7 @@ describe("storeFiles", () => {
   );
 
   // Files that were not changed just now are hashed before they are cloned, small ones together.
-  test("settled files of all sizes, in one run", { timeout: 20_000 }, async () => {
+  test("settled files of all sizes, in one run", async () => {
     const { store, objects, dirFd, add } = storeFixture({ hash: "sha512" });
     const contents = [0, 1, 4096, 65_536, 65_537, 300_000, 70_000, 12].map((size) => pattern(size));
     const rows = contents.map((content, i) => ({ ...add(`f${i}`, content), crc64: crc64(content) }));

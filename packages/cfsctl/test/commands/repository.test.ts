@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
@@ -305,10 +304,8 @@ describe("D12: gc", () => {
   });
 
   test("waits for others, no longer than told, and says for whom", async () => {
-    const holder = spawn("flock", ["--shared", "--no-fork", repo, "sh", "-c", "echo; exec sleep 60"], {
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    await once(holder.stdout, "data");
+    const holder = spawn("flock", ["--shared", "--no-fork", repo, "sleep", "60"], { stdio: "ignore" });
+    await expect.poll(() => readFileSync(`/proc/${holder.pid}/comm`, "utf8")).toBe("sleep\n");
     try {
       const { status, stderr } = await run("gc", "--wait", "0.1");
       expect(status).toBe(1);
@@ -316,13 +313,14 @@ describe("D12: gc", () => {
       expect(stderr).toContain("[REPO_LOCKED]");
       expect(await run("gc", "--dry-run")).toMatchObject({ status: 0 });
       expect(await run("fsck", "--repair", "--wait", "0")).toMatchObject({ status: 1, stdout: "" });
-      const waiting = run("gc");
-      setTimeout(() => holder.kill(), 1500);
-      expect(await waiting).toEqual({
-        status: 0,
-        stdout: "Objects: 0 removed (0 bytes)\n",
-        stderr: `Waiting for process ${holder.pid} (sleep), which uses the repository\n`,
-      });
+      const io = fakeIo([]);
+      const waiting = runCli(["--repo", repo, "gc"], io);
+      const told = `Waiting for process ${holder.pid} (sleep), which uses the repository\n`;
+      await expect.poll(() => io.stderr.text).toBe(told);
+      expect(io.stdout.text).toBe("");
+      holder.kill();
+      expect(await waiting).toBe(0);
+      expect([io.stdout.text, io.stderr.text]).toEqual(["Objects: 0 removed (0 bytes)\n", told]);
     } finally {
       holder.kill();
     }

@@ -111,7 +111,8 @@ describe("blobs", () => {
       else response.writeHead(200, { "content-length": BLOB.length }).write(BLOB.subarray(0, 1000));
     });
     const pieces: Uint8Array[] = [];
-    for await (const piece of (await open()).readBlob(BLOB_DESCRIPTOR)) {
+    const source = await open("team/app:v1", { idleMs: 400 });
+    for await (const piece of source.readBlob(BLOB_DESCRIPTOR)) {
       if (pieces.length === 1) await new Promise((resolve) => setTimeout(resolve, 900));
       pieces.push(piece);
     }

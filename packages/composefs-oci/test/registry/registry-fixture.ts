@@ -7,6 +7,7 @@ import {
   describeBytes,
   optionsFor,
   type Script,
+  type ScriptedFiles,
   type ScriptedRegistry,
   type Seen,
   startScripted,
@@ -38,7 +39,7 @@ export function serveAll(request: Seen, response: ServerResponse): void {
   else response.writeHead(404).end();
 }
 
-export async function open(name = "team/app:v1", files: Parameters<typeof optionsFor>[1] = {}): Promise<BlobSource> {
+export async function open(name = "team/app:v1", files: ScriptedFiles = {}): Promise<BlobSource> {
   const options = optionsFor([registry.host, other.host], files);
   const source = await openRegistrySource(`docker://${registry.host}/${name}`, options);
   opened.push(source);

@@ -9,6 +9,7 @@ import {
   optionsFor,
   passwordFor,
   type Script,
+  type ScriptedFiles,
   type ScriptedRegistry,
   type Seen,
   sha256,
@@ -54,8 +55,8 @@ function take(steps: Record<string, Script> = {}): Script {
   return (request, response) => (steps[request.method] ?? sound[request.method])?.(request, response);
 }
 
-async function open(name = "app:v1", auth: object = {}): Promise<BlobSink> {
-  const sink = await openRegistrySink(`docker://${registry.host}/${name}`, optionsFor([registry.host], { auth }));
+async function open(name = "app:v1", files: ScriptedFiles = {}): Promise<BlobSink> {
+  const sink = await openRegistrySink(`docker://${registry.host}/${name}`, optionsFor([registry.host], files));
   sinks.push(sink);
   return sink;
 }
@@ -130,7 +131,7 @@ describe("blobs", () => {
         ? response.writeHead(401, { "www-authenticate": "Basic" }).end()
         : response.writeHead(202, { location: `http://${storage.host}/upload` }).end();
     try {
-      await (await open("app", passwordFor(registry.host, "alice", "pw"))).putBlob(pieces, null);
+      await (await open("app", { auth: passwordFor(registry.host, "alice", "pw") })).putBlob(pieces, null);
       expect(methods()).toEqual(["POST", "POST"]);
       expect(storage.seen.map(({ headers }) => headers.authorization)).toEqual([undefined, undefined]);
     } finally {
@@ -178,7 +179,7 @@ describe("blobs", () => {
       await new Promise((resolve) => setTimeout(resolve, 700));
       yield CONTENT.subarray(100);
     }
-    expect(await (await open()).putBlob(slow, FACTS)).toEqual(FACTS);
+    expect(await (await open("app:v1", { idleMs: 400 })).putBlob(slow, FACTS)).toEqual(FACTS);
   });
 
   async function* endless(): AsyncGenerator<Uint8Array> {
@@ -205,16 +206,16 @@ describe("blobs", () => {
     expect(methods().sort()).toEqual(["DELETE", "PATCH", "POST"].flatMap((method) => Array(made).fill(method)));
   });
 
-  describe.each<[string, () => AsyncIterable<Uint8Array>, Script]>([
-    ["ends the connection", endless, (request) => request.raw.once("data", () => request.raw.destroy())],
-    ["reads nothing", endless, () => undefined],
-    ["reads all and says nothing", pieces, (request) => request.raw.resume()],
-    ["has a fault", endless, (_, response) => response.writeHead(503, { "retry-after": "0" }).end()],
-    ["is asked too much", endless, (_, response) => response.writeHead(429).end()],
-  ])("a registry that %s", (_, content, fail) => {
+  describe.each<[string, ScriptedFiles, () => AsyncIterable<Uint8Array>, Script]>([
+    ["ends the connection", {}, endless, (request) => request.raw.once("data", () => request.raw.destroy())],
+    ["reads nothing", { idleMs: 500 }, endless, () => undefined],
+    ["reads all and says nothing", { idleMs: 500 }, pieces, (request) => request.raw.resume()],
+    ["has a fault", {}, endless, (_, response) => response.writeHead(503, { "retry-after": "0" }).end()],
+    ["is asked too much", {}, endless, (_, response) => response.writeHead(429).end()],
+  ])("a registry that %s", (_, files, content, fail) => {
     test("for good", async () => {
       registry.script = take({ PATCH: fail });
-      expect(await codeFrom((await open()).putBlob(content, null))).toBe("TRANSPORT");
+      expect(await codeFrom((await open("app:v1", files)).putBlob(content, null))).toBe("TRANSPORT");
       expect(methods().sort()).toEqual([
         ...Array(5).fill("DELETE"),
         ...Array(5).fill("PATCH"),
@@ -236,7 +237,7 @@ describe("blobs", () => {
       });
       let opened = 0;
       const again = (): AsyncIterable<Uint8Array> => (++opened < 3 ? content() : pieces());
-      expect(await (await open()).putBlob(again, null)).toEqual(FACTS);
+      expect(await (await open("app:v1", files)).putBlob(again, null)).toEqual(FACTS);
       expect(uploaded.equals(CONTENT)).toBe(true);
       expect(patched).toEqual([1, 2, 3].map((n) => `/v2/app/blobs/uploads/${n}`));
       const given = registry.seen.filter(({ method }) => method === "DELETE").map(({ url }) => url);
@@ -279,13 +280,12 @@ describe("blobs", () => {
   });
 
   test("aborted", async () => {
-    registry.script = take({ PATCH: () => undefined });
     const controller = new AbortController();
     const reason = new Error("enough");
+    registry.script = take({ PATCH: () => controller.abort(reason) });
     async function* endless(): AsyncGenerator<Uint8Array> {
       for (;;) yield CONTENT;
     }
-    setTimeout(() => controller.abort(reason), 100);
     const put = (await open()).putBlob(endless, null, { signal: controller.signal });
     await expect(put).rejects.toBe(reason);
     expectGivenUp();

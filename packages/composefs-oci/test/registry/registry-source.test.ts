@@ -167,9 +167,10 @@ describe("passing faults", () => {
     ],
     ["by silence before the headers", () => undefined],
     ["by silence within the body", (response) => response.writeHead(200, { "content-length": 100 }).write("{")],
-  ])("a connection that ends %s", async (_, end) => {
+  ])("a connection that ends %s", async (how, end) => {
     manifests((_request, response) => (registry.seen.length < 2 ? end(response) : response.end(MANIFEST)));
-    expect(await codeFrom((await open()).candidates())).toBe("none");
+    const source = await open("team/app:v1", how.includes("silence") ? { idleMs: 500 } : {});
+    expect(await codeFrom(source.candidates())).toBe("none");
     expect(registry.seen).toHaveLength(2);
   });
 });

@@ -66,8 +66,16 @@ afterAll(() => {
   for (const dir of directories) rmSync(dir, { recursive: true });
 });
 
-/** Options under which `hosts` may speak plain HTTP and nothing of this machine counts; waits are short. */
-export function optionsFor(hosts: readonly string[], files: { auth?: object; conf?: string } = {}): RegistryOptions {
+/** What {@link optionsFor} has for a client to find. */
+export interface ScriptedFiles {
+  readonly auth?: object;
+  readonly conf?: string;
+  /** How long a silence is borne; by default for longer than a busy machine causes one. */
+  readonly idleMs?: number;
+}
+
+/** Options under which `hosts` may speak plain HTTP and nothing of this machine counts; pauses between attempts are short. */
+export function optionsFor(hosts: readonly string[], files: ScriptedFiles = {}): RegistryOptions {
   const dir = mkdtempSync(join(tmpdir(), "registry-options-"));
   directories.push(dir);
   const conf = files.conf ?? hosts.map((host) => `[[registry]]\nlocation = "${host}"\ninsecure = true\n`).join("");
@@ -79,7 +87,8 @@ export function optionsFor(hosts: readonly string[], files: { auth?: object; con
     CONTAINERS_REGISTRIES_CONF: join(dir, "registries.conf"),
     REGISTRY_AUTH_FILE: join(dir, "auth.json"),
   };
-  const timing = { idleMs: 400, commitMs: 800, backoffMs: 2, maxRetryAfterMs: 1500 };
+  const { idleMs = 20_000 } = files;
+  const timing = { idleMs, commitMs: 2 * idleMs, backoffMs: 2, maxRetryAfterMs: 1500 };
   return { environment: { env, etc: dir }, timing };
 }
 

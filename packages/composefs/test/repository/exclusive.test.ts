@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { lockHolders } from "../../src/repository/lock-holders.ts";
@@ -12,11 +13,17 @@ async function open(scratch: ScratchRepository): Promise<Repository> {
   return repo;
 }
 
-/** Holds a lock from another process, by flock(1); returns once it has it. */
-async function holdElsewhere(scratch: ScratchRepository, type: "-s" | "-x") {
-  const child = spawn("flock", [type, "-F", scratch.path, "sh", "-c", "echo locked; exec sleep 60"]);
+/** Takes a lock from another process, by flock(1), which becomes sleep(1) once it has it. */
+function lockElsewhere(scratch: ScratchRepository, type: "-s" | "-x") {
+  const child = spawn("flock", [type, "-F", scratch.path, "sleep", "60"]);
   onTestFinished(() => void child.kill());
-  await once(child.stdout, "data");
+  return child;
+}
+
+/** As `lockElsewhere`; returns once the other process has the lock. */
+async function holdElsewhere(scratch: ScratchRepository, type: "-s" | "-x") {
+  const child = lockElsewhere(scratch, type);
+  await expect.poll(() => readFileSync(`/proc/${child.pid}/comm`, "utf8")).toBe("sleep\n");
   return child;
 }
 
@@ -76,13 +83,13 @@ test("a handle that lost its lock to somebody's gc names nothing any more", asyn
   const scratch = new ScratchRepository();
   const repo = await open(scratch);
   const shared = await holdElsewhere(scratch, "-s");
-  const waiting = repo.gc({ lockTimeoutMs: 400 });
-  await sleep(20);
-  const exclusive = holdElsewhere(scratch, "-x");
-  await sleep(20);
+  const waiting = repo.gc({ lockTimeoutMs: 2000 });
+  const child = lockElsewhere(scratch, "-x");
+  // proc(5): "-> FLOCK" is one who waits.
+  const waits = new RegExp(`-> FLOCK +ADVISORY +WRITE ${child.pid} `);
+  await expect.poll(() => readFileSync("/proc/locks", "utf8")).toMatch(waits);
   shared.kill();
   await expect(waiting).rejects.toMatchObject({ code: "REPO_LOCKED" });
-  const child = await exclusive;
   await expect(repo.publish({})).rejects.toMatchObject({ code: "REPO_LOCKED" });
   child.kill();
   await once(child, "exit");
