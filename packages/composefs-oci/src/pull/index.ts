@@ -2,3 +2,4 @@
 
 export { givenTagRef } from "../image/tag-name.ts";
 export { pull } from "./pull.ts";
+export { hasTransport } from "./transport.ts";

@@ -5,7 +5,7 @@ import { tagRef } from "../image/tag-name.ts";
 import { importImage, type PullResult } from "./import-image.ts";
 import type { SourcePullOptions } from "./source-pull.ts";
 import type { StoreSourceOptions } from "./store-source.ts";
-import { parseTransport } from "./transport.ts";
+import { hasTransport, parseTransport } from "./transport.ts";
 
 /** Settings of {@link pull}. */
 export interface PullOptions extends Omit<SourcePullOptions, "strictPlatform">, StoreSourceOptions {
@@ -16,7 +16,7 @@ export interface PullOptions extends Omit<SourcePullOptions, "strictPlatform">, 
 /**
  * Pulls the image that `reference` (`TRANSPORT:NAME`) names into the repository. Transports: `containers-storage`,
  * `docker` and `registry`, `oci`, `oci-archive`, `docker-archive`, `dir`, and through skopeo `docker-daemon`, `ostree`,
- * `sif`, `tarball`.
+ * `sif`, `tarball`. A name without one is pulled from where the user's `registries.conf` has an alias for it.
  *
  * Loads what the transport needs, and not the others.
  *
@@ -39,7 +39,8 @@ function ofImage(error: unknown, source: string): unknown {
 
 const OF_TREE: ReadonlySet<string> = new Set(["TREE_INVALID", "IMAGE_UNREPRESENTABLE"]);
 
-async function pullFrom(repository: Repository, reference: string, options: PullOptions): Promise<PullResult> {
+async function pullFrom(repository: Repository, given: string, options: PullOptions): Promise<PullResult> {
+  const reference = hasTransport(given) ? given : await followAlias(given, options);
   const parsed = parseTransport(reference);
   repository.ensureWritable();
   if (options.tag != null) tagRef(options.tag);
@@ -59,4 +60,13 @@ async function pullFrom(repository: Repository, reference: string, options: Pull
   } finally {
     await source.close();
   }
+}
+
+/** What a name without a transport stands for; itself where it has no alias. */
+async function followAlias(name: string, { onProgress }: PullOptions): Promise<string> {
+  const { resolveShortName } = await import("../registry/short-name.ts");
+  const resolved = await resolveShortName(name);
+  if (resolved === null) return name;
+  onProgress?.({ type: "note", text: `${name} is ${resolved.reference} by ${resolved.file}` });
+  return resolved.reference;
 }

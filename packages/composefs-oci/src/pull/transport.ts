@@ -24,6 +24,11 @@ export interface TransportReference {
   readonly rest: string;
 }
 
+/** Whether a reference has a transport in front. */
+export function hasTransport(reference: string): boolean {
+  return TRANSPORTS.some((known) => reference.startsWith(`${known}:`));
+}
+
 /**
  * Splits an image reference such as `containers-storage:localhost/app:latest`.
  *
@@ -37,7 +42,11 @@ export function parseTransport(reference: string): TransportReference {
   const transport = TRANSPORTS.find((known) => known === name);
   if (transport === undefined) {
     const problem = colon > 0 ? `the unknown transport '${name}'` : "no transport in front";
-    throw refused(reference, problem, `registries are called docker://${reference}; others: ${TRANSPORTS.join(", ")}`);
+    throw refused(
+      reference,
+      problem,
+      `registries are called docker://${reference}, and only aliases in registries.conf need no transport; others: ${TRANSPORTS.join(", ")}`,
+    );
   }
   if (transport === "docker" && !after.startsWith("//")) {
     throw refused(reference, "no slashes after 'docker:'", `did you mean docker://${after.replace(/^\/+/, "")}?`);

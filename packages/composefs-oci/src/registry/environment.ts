@@ -9,6 +9,8 @@ export interface RegistryEnvironment {
   readonly home: string;
   /** The user's directory of configurations, `~/.config` unless `XDG_CONFIG_HOME` says otherwise. */
   readonly configHome: string;
+  /** The user's directory of caches: root's is `/var/cache`, another's `~/.cache` unless `XDG_CACHE_HOME` says otherwise. */
+  readonly cacheHome: string;
   readonly uid: number;
   /** The machine's directory of configurations. */
   readonly etc: string;
@@ -19,5 +21,7 @@ export function registryEnvironment(given: Partial<RegistryEnvironment> = {}): R
   const env = given.env ?? processEnv;
   const home = given.home ?? (env.HOME || homedir());
   const configHome = given.configHome ?? (env.XDG_CONFIG_HOME || join(home, ".config"));
-  return { env, home, configHome, uid: given.uid ?? geteuid?.() ?? 0, etc: given.etc ?? "/etc" };
+  const uid = given.uid ?? geteuid?.() ?? 0;
+  const cacheHome = given.cacheHome ?? (uid === 0 ? "/var/cache" : env.XDG_CACHE_HOME || join(home, ".cache"));
+  return { env, home, configHome, cacheHome, uid, etc: given.etc ?? "/etc" };
 }

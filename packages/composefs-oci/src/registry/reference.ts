@@ -28,9 +28,8 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
  * Parses `docker://[HOST[:PORT]/]NAME[:TAG][@DIGEST]`; `registry:NAME` means the same.
  *
  * A name without a host is one of docker.io, and one without a slash lies there in `library/`, so `docker://alpine` is
- * `docker.io/library/alpine:latest`. That is what both skopeo and podman make of it: podman asks its aliases and
- * `unqualified-search-registries` for names without a transport only, and cfsctl has no such names. With a digest the tag
- * is not looked at when reading, as in podman.
+ * `docker.io/library/alpine:latest`. That is what both skopeo and podman make of it: aliases are for names without a
+ * transport, see `resolveShortName`. With a digest the tag is not looked at when reading, as in podman.
  *
  * @throws OciError `REF_INVALID`
  * @see oci.md §1.1
@@ -65,6 +64,11 @@ export function parseImageName(name: string, shown: string = name): RegistryRefe
   checkHost(host, shown);
   checkRepository(repository, shown);
   return { host, repository, tag: tag ?? (digest === null ? "latest" : null), digest };
+}
+
+/** Whether a text is the path of a repository, without host, tag and digest. */
+export function isRepository(text: string): boolean {
+  return text.length <= MAX_REPOSITORY_CHARS && text.split("/").every((component) => COMPONENT.test(component));
 }
 
 /** The full name, as configurations are compared with it and people are shown it. */

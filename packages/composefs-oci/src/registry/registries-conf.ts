@@ -1,4 +1,5 @@
 import { parse, TomlError } from "smol-toml";
+import { type Alias, parseAliases } from "./aliases.ts";
 import { configInvalid } from "./config-file.ts";
 
 /** When a mirror is asked. */
@@ -26,15 +27,21 @@ export interface RegistryEntry {
   readonly file: string;
 }
 
+/** What a `registries.conf` says, as far as it counts here. */
+export interface RegistriesConf {
+  readonly registries: readonly RegistryEntry[];
+  /** By short name. */
+  readonly aliases: ReadonlyMap<string, Alias>;
+}
+
 type Table = Readonly<Record<string, unknown>>;
 
 /**
- * Parses the TOML text of a `registries.conf` of version 2. Short-name aliases and search registries are not looked at,
- * since names after `docker://` have none.
+ * Parses the TOML text of a `registries.conf` of version 2. Search registries are not looked at, see `resolveShortName`.
  *
  * @throws OciError `REGISTRY_CONFIG_INVALID` not TOML, version 1, or a key of the wrong type or value
  */
-export function parseRegistriesConf(text: string, file: string): readonly RegistryEntry[] {
+export function parseRegistriesConf(text: string, file: string): RegistriesConf {
   const root = parseToml(text, file);
   if (root.registries !== undefined) {
     throw configInvalid(
@@ -42,7 +49,8 @@ export function parseRegistriesConf(text: string, file: string): readonly Regist
       "it is in the old format (version 1); write [[registry]] tables in place of [registries]",
     );
   }
-  return tables(root, "registry", file).map((table) => parseEntry(table, file));
+  const registries = tables(root, "registry", file).map((table) => parseEntry(table, file));
+  return { registries, aliases: parseAliases(root.aliases, file) };
 }
 
 function parseEntry(table: Table, file: string): RegistryEntry {

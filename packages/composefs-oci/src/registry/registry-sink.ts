@@ -23,7 +23,7 @@ export async function registrySink(reference: string, options: RegistryOptions):
   const environment = registryEnvironment(options.environment);
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const { onProgress } = options;
-  const endpoint = pushEndpoint(parsed, await loadRegistriesConf(environment));
+  const endpoint = pushEndpoint(parsed, (await loadRegistriesConf(environment)).registries);
   options.signal?.throwIfAborted();
   const client = await RegistryClient.open({ endpoint, actions: "pull,push", environment, timing, onProgress });
   return new RegistrySink(reference, parsed, client);

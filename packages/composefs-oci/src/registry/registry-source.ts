@@ -20,7 +20,8 @@ export async function registrySource(reference: string, options: RegistryOptions
   const timing = { ...DEFAULT_TIMING, ...options.timing };
   const { onProgress } = options;
   const clients: Place[] = [];
-  for (const endpoint of pullEndpoints(parsed, await loadRegistriesConf(environment))) {
+  const { registries } = await loadRegistriesConf(environment);
+  for (const endpoint of pullEndpoints(parsed, registries)) {
     const client = await RegistryClient.open({ endpoint, actions: "pull", environment, timing, onProgress });
     clients.push({ client, tagOrDigest: endpoint.digest ?? endpoint.tag ?? "latest" });
   }

@@ -49,7 +49,7 @@ blocked = true
 prefix = "wrong.org"
 location = "wrong.org/UPPER"
 `;
-const ENTRIES = parseRegistriesConf(CONF, "f");
+const { registries: ENTRIES } = parseRegistriesConf(CONF, "f");
 
 test.each<[string, string[]]>([
   [

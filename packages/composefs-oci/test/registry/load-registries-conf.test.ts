@@ -25,8 +25,8 @@ async function load(files: Record<string, string[]>, env: NodeJS.ProcessEnv = {}
     writeFileSync(path, tables.join(""));
   }
   const environment = registryEnvironment({ env, home: join(dir, "home"), etc: join(dir, "etc") });
-  const entries = await loadRegistriesConf(environment);
-  return entries.map(({ prefix, location }) => `${prefix}=${location}`).sort();
+  const { registries } = await loadRegistriesConf(environment);
+  return registries.map(({ prefix, location }) => `${prefix}=${location}`).sort();
 }
 
 test.each<[string, Record<string, string[]>, string[]]>([

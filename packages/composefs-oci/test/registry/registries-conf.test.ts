@@ -27,7 +27,9 @@ prefix = "*.example.org"
 [aliases]
 "foo" = "example.com/foo"`;
   const plain = { insecure: false, blocked: false, mirrors: [], file: "f" };
-  expect(parseRegistriesConf(text, "f")).toEqual([
+  const { registries, aliases } = parseRegistriesConf(text, "f");
+  expect(aliases).toEqual(new Map([["foo", { target: "example.com/foo", file: "f" }]]));
+  expect(registries).toEqual([
     {
       prefix: "example.com/foo",
       location: "internal.example.net/bar",

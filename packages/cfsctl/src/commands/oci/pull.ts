@@ -34,7 +34,7 @@ export function addOciPull(parent: Command, context: Context): void {
     .description("bring an image into the repository, sharing its files where the file systems can")
     .argument(
       "<image>",
-      "containers-storage:NAME (podman, buildah), oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR; docker-daemon:NAME and others through skopeo",
+      "containers-storage:NAME (podman, buildah), docker://HOST/NAME[:TAG], or a name that registries.conf has an alias for, oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:NAME], dir:DIR; docker-daemon:NAME and others through skopeo",
     )
     .argument("[name]", "tag to give it (default: <image>)")
     .addOption(jsonOption("print the result as JSON"))
@@ -67,10 +67,11 @@ export function addOciPull(parent: Command, context: Context): void {
     .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing");
   addProgressOptions(command).action((image: string, name: string | undefined, options: PullArguments) =>
     withRepository(context.globals(), async (repository) => {
-      const { givenTagRef, pull } = await import("@composefs/oci/pull");
+      const { givenTagRef, hasTransport, pull } = await import("@composefs/oci/pull");
       const { expectedDigest } = options;
       if (expectedDigest !== undefined && !options.bootable) throw new UsageError("--expected-digest needs --bootable");
-      refuseForeignOptions(image, options);
+      // One without a transport is an alias of an image in a registry, if it is anything.
+      refuseForeignOptions(hasTransport(image) ? image : `docker://${image}`, options);
       if (name !== undefined) givenTagRef(name);
       const expectedBootImage =
         expectedDigest === undefined
