@@ -42,10 +42,10 @@ describe.skipIf(requires("root", "docker-registry", "skopeo", "podman", "cfsctl"
 
   test("a name without a transport is pulled from where its alias leads, as by podman", async () => {
     const podman = ["--root", join(dir, "root"), "--runroot", join(dir, "runroot"), "--storage-driver", "vfs"];
-    const options = { encoding: "utf8", env: { ...process.env, CONTAINERS_REGISTRIES_CONF: conf } } as const;
-    execFileSync("podman", [...podman, "pull", "-q", "my/app:v1"], options);
+    const options = { env: { ...process.env, CONTAINERS_REGISTRIES_CONF: conf } };
+    run("podman", [...podman, "pull", "-q", "my/app:v1"], options);
     const inspect = [...podman, "image", "inspect", "--format", "{{.Digest}} {{.RepoTags}}", "my/app:v1"];
-    const [digest, ...tags] = execFileSync("podman", inspect, options).trim().split(" ");
+    const [digest, ...tags] = run("podman", inspect, options).split(" ");
     expect(tags).toEqual([`[${registry.host}/team/app:v1]`]);
 
     const { exitCode, stdout, stderr } = await pull("my/app:v1");
