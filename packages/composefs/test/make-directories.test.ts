@@ -1,4 +1,4 @@
-import { existsSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { makeDirectories } from "../src/make-directories.ts";
@@ -28,6 +28,12 @@ test.each<[string, string]>([
   writeFileSync(join(path, "file"), "");
   symlinkSync("nowhere", join(path, "dangling"));
   expect(await codeOf(() => makeDirectories(join(path, name)))).toBe(code);
+});
+
+test("the mode is that of all", () => {
+  const path = temporaryDirectory();
+  makeDirectories(join(path, "a/b"), 0o700);
+  for (const name of ["a", "a/b"]) expect(statSync(join(path, name)).mode & 0o777).toBe(0o700);
 });
 
 test("ends where a directory takes no new ones", async () => {

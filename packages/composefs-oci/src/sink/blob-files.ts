@@ -1,5 +1,6 @@
-import { lstat, mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { lstat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { makeDirectories } from "@composefs/core";
 import type { OciDigest } from "../digest.ts";
 import { isAbsent } from "../is-absent.ts";
 import type { AccessOptions } from "../source/blob-source.ts";
@@ -50,7 +51,7 @@ export async function writeBlobFile(
       present = await hasBlobFile(directory, digest, size);
       if (present) return null;
       const path = blobPath(directory, digest);
-      await mkdir(join(path, ".."), { recursive: true });
+      makeDirectories(dirname(path));
       return path;
     },
     { durable },

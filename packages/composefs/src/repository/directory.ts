@@ -3,7 +3,6 @@ import {
   closeSync,
   constants,
   fsyncSync,
-  mkdirSync,
   openSync,
   readlinkSync,
   renameSync,
@@ -13,6 +12,7 @@ import {
 } from "node:fs";
 import { enableVerity, type HashName, KernelError, linkFd, openTmpfile } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
+import { makeDirectories } from "../make-directories.ts";
 import { relativeLink } from "./names.ts";
 
 /** Path of an open directory for `node:fs`, which cannot work relative to a descriptor itself. */
@@ -100,7 +100,7 @@ export function placeSymlink(repositoryFd: number, link: readonly string[], targ
     } catch (error) {
       if (!hasCode(error, "ENOENT")) throw error;
     }
-    mkdirSync(fdPath(repositoryFd, ...link.slice(0, -1)), { recursive: true, mode: DIRECTORY_MODE });
+    makeDirectories(fdPath(repositoryFd, ...link.slice(0, -1)), DIRECTORY_MODE);
     return attempt();
   } catch (error) {
     throw atPath(error, link.join("/"));

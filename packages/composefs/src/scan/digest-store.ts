@@ -1,5 +1,6 @@
-import { closeSync, constants, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, openSync } from "node:fs";
 import { type HashName, ObjectStore } from "@composefs/reflink";
+import { makeDirectories } from "../make-directories.ts";
 import { atPath } from "../repository/directory.ts";
 
 /**
@@ -19,7 +20,7 @@ export class DigestStore {
   /** Opens the directory, making it and its parents where they are missing. @throws node:fs errors with the path */
   static open(path: string, hash: HashName): DigestStore {
     try {
-      mkdirSync(path, { recursive: true });
+      makeDirectories(path);
       return new DigestStore(openSync(path, constants.O_RDONLY | constants.O_DIRECTORY), hash);
     } catch (error) {
       throw atPath(error, path);

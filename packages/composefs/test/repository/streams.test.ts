@@ -60,6 +60,14 @@ test("a bad name anywhere keeps everything from being written", async () => {
   expect(readdirSync(repository.path)).toEqual(["meta.json"]);
 });
 
+test("a repository that somebody removed gets no names, and says so", async () => {
+  rmSync(repository.path, { recursive: true });
+  const publication = { streams: [{ contentId: "oci-layer-sha256:0", id: id("a") }] };
+  await expect(repository.publish(publication)).rejects.toMatchObject({ code: "ENOENT" });
+  const refs = [{ name: "a/b/c", contentId: "oci-layer-sha256:0" }];
+  await expect(repository.publish({ refs })).rejects.toMatchObject({ code: "ENOENT" });
+});
+
 test("the name is never missing while it is replaced", async () => {
   await repository.publish({ streams: [{ contentId: "x", id: id("0") }] });
   const watcher = execFile(
