@@ -11,7 +11,7 @@ const project = (name: string, include: string[], extra: Record<string, unknown>
     include,
     environment: "node" as const,
     // What the kernel does after the fact, as letting go of a loop device, takes its time on a busy machine.
-    expect: { poll: { timeout: 60_000 } },
+    expect: { poll: { timeout: 50_000 } },
     ...extra,
   },
 });

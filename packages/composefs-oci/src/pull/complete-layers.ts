@@ -3,7 +3,7 @@ import type { OciDigest } from "../digest.ts";
 import type { StoredLayer } from "../layer/store-layer.ts";
 import { contentId } from "../streams.ts";
 
-/** How long a layer may be complete without a name. Each naming waits for the disk, so a short pull should see none. */
+/** How often layers get names. Each time waits for the disk, so a short pull should see none. */
 const NAMING_INTERVAL_MS = 5_000;
 
 /**
@@ -15,12 +15,16 @@ export class CompleteLayers {
   readonly #repository: Repository;
   readonly #unnamed = new Map<OciDigest, StoredLayer>();
   readonly #timer: NodeJS.Timeout;
-  #naming: Promise<void> = Promise.resolve();
+  #naming: Promise<void> | null = null;
   #changed = false;
 
   constructor(repository: Repository) {
     this.#repository = repository;
-    this.#timer = setInterval(() => void this.name(), NAMING_INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      this.#naming ??= this.name().finally(() => {
+        this.#naming = null;
+      });
+    }, NAMING_INTERVAL_MS);
   }
 
   /** Whether a name in the repository changed. */
@@ -33,24 +37,23 @@ export class CompleteLayers {
     if (!layer.isMisnamed) this.#unnamed.set(diffId, layer);
   }
 
-  /** Names those that have no name yet, one naming after the other. Of a failure the pull's own commit, or its end, tells. */
-  name(): Promise<void> {
-    this.#naming = this.#naming.then(() => this.#nameAll()).catch(() => undefined);
-    return this.#naming;
-  }
-
-  /** Names no more; settles when none is under way. */
-  stop(): Promise<void> {
+  /** Leaves naming to the caller from now on; settles when none is under way. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
-    return this.#naming;
+    await this.#naming;
   }
 
-  async #nameAll(): Promise<void> {
+  /** Names those that have no name yet. What goes wrong is for the pull's own end to tell. */
+  async name(): Promise<void> {
     const layers = [...this.#unnamed];
     if (layers.length === 0) return;
     const streams = layers.map(([diffId, { id }]) => ({ contentId: contentId("layer", diffId), id }));
-    const changed = await this.#repository.publish({ streams });
-    this.#changed ||= changed;
-    for (const [diffId] of layers) this.#unnamed.delete(diffId);
+    try {
+      const changed = await this.#repository.publish({ streams });
+      this.#changed ||= changed;
+      for (const [diffId] of layers) this.#unnamed.delete(diffId);
+    } catch {
+      // They are tried again, at the latest by the commit.
+    }
   }
 }

@@ -110,6 +110,7 @@ export async function importImage(
       complete,
       options,
     );
+    await complete.stop();
     signal?.throwIfAborted();
     const misnamed = new Set([...byDiffId].filter(([, { isMisnamed }]) => isMisnamed).map(([diffId]) => diffId));
     for (const diffId of misnamed) onProgress?.({ type: "note", text: `layer ${diffId} is not what its diff_id says` });
@@ -133,10 +134,9 @@ export async function importImage(
     const changed = final.changed || complete.changed;
     return { kind: manifest.kind, manifestDigest, configDigest, ...final, tag, referrers: [], changed, stats };
   } catch (error) {
+    await complete.stop();
     if (isInterruption(error, signal)) await complete.name();
     throw error;
-  } finally {
-    await complete.stop();
   }
 }
 

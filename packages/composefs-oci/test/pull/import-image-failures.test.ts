@@ -1,9 +1,10 @@
-import { unlinkSync } from "node:fs";
+import { symlinkSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Repository } from "@composefs/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { OciError } from "../../src/errors.ts";
 import type { ProgressEvent } from "../../src/progress.ts";
+import type { SourceLayerOptions } from "../../src/pull/image-source.ts";
 import { importImage, type PullResult } from "../../src/pull/import-image.ts";
 import { ociError } from "../code-of.ts";
 import { fakeImage, oneFile } from "../fake-image.ts";
@@ -163,79 +164,141 @@ describe("layers that are complete while others are not", () => {
   });
 
   /** An image whose second layer comes when it is told to; and the import of it, which waits for that. */
-  async function heldBack() {
+  async function heldBack({ tars = [oneFile(3000), oneFile(2000)], isMisnamed = false } = {}) {
     let [release, fail]: [() => void, (error: Error) => void] = [() => undefined, () => undefined];
-    const second = new Promise<void>((resolve, reject) => {
+    const held = new Promise<void>((resolve, reject) => {
       [release, fail] = [resolve, reject];
     });
-    const tars = [oneFile(3000), oneFile(2000)];
     const { diffIds, source } = fakeImage(repository, {
       tars,
-      onStore: (index) => (index === 1 ? second : undefined),
+      onStore: (index) => (index === 1 ? held : undefined),
     });
+    const layers = source.layers.map((layer) => ({
+      ...layer,
+      store: async (run: SourceLayerOptions) => ({ ...(await layer.store(run)), isMisnamed }),
+    }));
+    const publish = vi.spyOn(repository, "publish");
     let imported: Promise<PullResult> | undefined;
     await new Promise((done) => {
       const onProgress = ({ type }: ProgressEvent): unknown => type === "done" && setImmediate(done);
-      imported = importImage(repository, source, { tag: "app", onProgress });
+      imported = importImage(repository, { ...source, layers }, { tag: "app", onProgress });
       imported.catch(() => undefined);
     });
-    return { first: `oci-layer-${diffIds[0]}`, imported: imported as Promise<PullResult>, release, fail };
+    return {
+      first: `oci-layer-${diffIds[0]}`,
+      second: `oci-layer-${diffIds[1]}`,
+      imported: imported as Promise<PullResult>,
+      publish,
+      release,
+      fail,
+      /** Lets time pass, and namings that are due then begin. */
+      pass: async (ms: number) => {
+        vi.advanceTimersByTime(ms);
+        await new Promise(setImmediate);
+      },
+    };
   }
-  const layersNamed = (): string[] => Object.keys(names(repository)).filter((name) => name.startsWith("oci-layer-"));
+  const allNames = (): string[] => Object.keys(names(repository));
 
-  test("have their names after some seconds, and no others", async () => {
-    const { first, imported, release } = await heldBack();
-    vi.advanceTimersByTime(4_999);
-    await new Promise(setImmediate);
-    expect(names(repository)).toEqual({});
-    vi.advanceTimersByTime(1);
-    await expect.poll(() => Object.keys(names(repository))).toEqual([first]);
+  test("have their names after five seconds, once, and no others have", async () => {
+    const { first, imported, publish, release, pass } = await heldBack();
+    await pass(4_999);
+    expect(publish).not.toHaveBeenCalled();
+    await pass(1);
+    expect(publish).toHaveBeenCalledTimes(1);
+    expect(await publish.mock.results[0]?.value).toBe(true);
+    expect(allNames()).toEqual([first]);
+    await pass(20_000);
+    expect(publish).toHaveBeenCalledTimes(1);
     release();
     expect((await imported).changed).toBe(true);
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test("are named one time after the other, and the commit waits for the last", async () => {
+    const { imported, publish, release, pass } = await heldBack();
+    let end: () => void = () => undefined;
+    const order: string[] = [];
+    publish.mockImplementationOnce(async () => {
+      await new Promise<void>((resolve) => {
+        end = resolve;
+      });
+      order.push("named");
+      return true;
+    });
+    await pass(5_000);
+    await pass(20_000);
+    expect(publish).toHaveBeenCalledTimes(1);
+    release();
+    const ended = imported.then(() => order.push("imported"));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(publish).toHaveBeenCalledTimes(1);
+    end();
+    await ended;
+    expect(order).toEqual(["named", "imported"]);
+    expect(publish).toHaveBeenCalledTimes(2);
+  });
+
   test("keep them when something is wrong with another, and nothing else is named", async () => {
-    const { first, imported, fail } = await heldBack();
-    vi.advanceTimersByTime(5_000);
-    await expect.poll(layersNamed).toEqual([first]);
+    const { first, imported, publish, fail, pass } = await heldBack();
+    await pass(5_000);
+    await publish.mock.results[0]?.value;
     const failure = new Error("layer 2 is not what it should be");
     fail(failure);
     await expect(imported).rejects.toBe(failure);
-    expect(Object.keys(names(repository))).toEqual([first]);
+    expect(allNames()).toEqual([first]);
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  test("get none when they are not what their diff_id says", async () => {
+    const { imported, publish, release, pass } = await heldBack({ isMisnamed: true });
+    await pass(60_000);
+    expect(publish).not.toHaveBeenCalled();
+    release();
+    await imported;
+    expect(allNames().filter((name) => name.startsWith("oci-layer-"))).toEqual([]);
+  });
+
   test("a naming that fails is tried again", async () => {
-    const { first, imported, release } = await heldBack();
-    const publish = vi.spyOn(repository, "publish").mockRejectedValueOnce(new Error("the disk is full"));
-    vi.advanceTimersByTime(5_000);
-    await expect.poll(() => publish.mock.settledResults).toMatchObject([{ type: "rejected" }]);
-    expect(layersNamed()).toEqual([]);
-    vi.advanceTimersByTime(5_000);
-    await expect.poll(layersNamed).toEqual([first]);
+    const { first, imported, publish, release, pass } = await heldBack();
+    publish.mockRejectedValueOnce(new Error("the disk is full"));
+    await pass(5_000);
+    expect(publish).toHaveBeenCalledTimes(1);
+    expect(allNames()).toEqual([]);
+    await pass(5_000);
+    await publish.mock.results[1]?.value;
+    expect(allNames()).toEqual([first]);
     release();
     await imported;
   });
 
+  test("a repository that is closed meanwhile is not touched any more, nor another one by its descriptor", async () => {
+    const { imported, publish, release, pass } = await heldBack();
+    await repository.close();
+    const other = await tempRepository();
+    const before = state(other);
+    await pass(5_000);
+    await expect(publish.mock.results[0]?.value).rejects.toThrow("closed");
+    release();
+    await expect(imported).rejects.toThrow("closed");
+    expect(state(other)).toEqual(before);
+  });
+
   test("one that had lost its name and has it again is a change", async () => {
-    const { source, diffIds } = fakeImage(repository);
-    await importImage(repository, source, { tag: "app" });
+    const tars = [oneFile(3000), oneFile(2000)];
+    await importImage(repository, fakeImage(repository, { tars }).source, { tag: "app" });
     const whole = names(repository);
-    const path = join(repository.path, "streams", `oci-layer-${diffIds[0]}`);
-    const publish = repository.publish.bind(repository);
-    let last: Promise<unknown> = Promise.resolve();
-    vi.spyOn(repository, "publish").mockImplementation((publication) => {
-      const published = last.then(() => publish(publication));
-      last = published;
-      return published;
-    });
-    const onProgress = (event: ProgressEvent): void => {
-      if (event.type === "stage" && event.stage === "commit") vi.advanceTimersByTime(5_000);
-    };
-    expect(await importImage(repository, source, { tag: "app", onProgress })).toMatchObject({ changed: false });
-    unlinkSync(path);
-    expect(await importImage(repository, source, { tag: "app", onProgress })).toMatchObject({ changed: true });
+    const links = allNames().filter((name) => name.startsWith("oci-layer-"));
+    for (const name of links) unlinkSync(join(repository.path, "streams", name));
+    const { first, second, imported, publish, release, pass } = await heldBack({ tars });
+    await pass(5_000);
+    await publish.mock.results[0]?.value;
+    expect(allNames()).toContain(first);
+    // Somebody else names the other one.
+    symlinkSync(whole[second] as string, join(repository.path, "streams", second));
+    release();
+    expect((await imported).changed).toBe(true);
+    expect(await publish.mock.results[1]?.value).toBe(false);
     expect(names(repository)).toEqual(whole);
   });
 });

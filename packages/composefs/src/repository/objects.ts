@@ -45,6 +45,8 @@ export class Objects {
   #fd: number | null = null;
   #store: ObjectStore | null = null;
   #hasStored = false;
+  #closed = false;
+  #syncing: Promise<void> = Promise.resolve();
   #syncError: ComposefsError | null = null;
 
   constructor(options: ObjectsOptions) {
@@ -63,6 +65,7 @@ export class Objects {
    * @throws ComposefsError `OBJECT_NOT_FOUND` there is none; `REPO_CORRUPT` something else stands there
    */
   directory(): number {
+    this.#ensureOpen();
     this.#fd ??= openDirectory(this.#options);
     return this.#fd;
   }
@@ -230,9 +233,17 @@ export class Objects {
    * Waits until everything that was stored is on disk, which is the disk of `objects/`.
    *
    * @throws ComposefsError `SYNC_FAILED` what was stored may be lost, though it can be read until the kernel forgets it; from
-   *   then on always
+   *   then on always. TypeError the repository was closed meanwhile
    */
-  async sync(): Promise<void> {
+  sync(): Promise<void> {
+    // One after the other: only one of two would hear of a failure, and the other's names must not be given either.
+    const synced = this.#syncing.catch(() => undefined).then(() => this.#sync());
+    this.#syncing = synced;
+    return synced;
+  }
+
+  async #sync(): Promise<void> {
+    this.#ensureOpen();
     if (this.#syncError === null) {
       try {
         await syncfs(this.#directoryOrNull() ?? this.#options.repositoryFd);
@@ -241,6 +252,12 @@ export class Objects {
       }
     }
     if (this.#syncError !== null) throw this.#syncError;
+    this.#ensureOpen();
+  }
+
+  /** A descriptor that was closed may be somebody else's by now. */
+  #ensureOpen(): void {
+    if (this.#closed) throw new TypeError(`repository ${this.#options.path}: this handle was closed`);
   }
 
   /** Has the kernel begin to write what was stored, so that {@link Objects.sync} waits for less. Nothing depends on it. */
@@ -250,16 +267,19 @@ export class Objects {
 
   /** Closes the directory. */
   close(): void {
+    this.#closed = true;
     if (this.#fd !== null) closeSync(this.#fd);
     this.#fd = null;
   }
 
   #ownStore(): ObjectStore {
+    this.#ensureOpen();
     this.#store ??= this.#openStore({});
     return this.#store;
   }
 
   #openStore(options: StoreOptions): ObjectStore {
+    this.#ensureOpen();
     const { repositoryFd, hash, verity } = this.#options;
     try {
       mkdirSync(fdPath(repositoryFd, "objects"), { mode: DIRECTORY_MODE });

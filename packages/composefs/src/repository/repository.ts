@@ -104,9 +104,10 @@ export class Repository {
    *
    * @returns whether any name changed
    * @throws ComposefsError `REF_INVALID`; `REPO_LOCKED` this handle lost its lock in a {@link Repository.gc} that failed,
-   *   so what it stored may be gone; `SYNC_FAILED`
+   *   so what it stored may be gone; `SYNC_FAILED`; TypeError the handle was closed, before or meanwhile
    */
   async publish(publication: Publication): Promise<boolean> {
+    if (this.#closed) throw new TypeError(`repository ${this.path}: this handle was closed`);
     if (!this.#locked) {
       throw new ComposefsError("REPO_LOCKED", `repository ${this.path}: this handle no longer holds its lock`, {
         details: { path: this.path },

@@ -13,16 +13,10 @@ async function open(scratch: ScratchRepository): Promise<Repository> {
   return repo;
 }
 
-/** Takes a lock from another process, by flock(1), which becomes sleep(1) once it has it. */
-function lockElsewhere(scratch: ScratchRepository, type: "-s" | "-x") {
+/** Holds a lock from another process, by flock(1), which becomes sleep(1) once it has it. */
+async function holdElsewhere(scratch: ScratchRepository, type: "-s" | "-x") {
   const child = spawn("flock", [type, "-F", scratch.path, "sleep", "60"]);
   onTestFinished(() => void child.kill());
-  return child;
-}
-
-/** As `lockElsewhere`; returns once the other process has the lock. */
-async function holdElsewhere(scratch: ScratchRepository, type: "-s" | "-x") {
-  const child = lockElsewhere(scratch, type);
   await expect.poll(() => readFileSync(`/proc/${child.pid}/comm`, "utf8")).toBe("sleep\n");
   return child;
 }
@@ -82,13 +76,21 @@ test("nobody opens the repository during gc, and all may afterwards", async () =
 test("a handle that lost its lock to somebody's gc names nothing any more", async () => {
   const scratch = new ScratchRepository();
   const repo = await open(scratch);
-  const shared = await holdElsewhere(scratch, "-s");
-  const waiting = repo.gc({ lockTimeoutMs: 2000 });
-  const child = lockElsewhere(scratch, "-x");
-  // proc(5): "-> FLOCK" is one who waits.
-  const waits = new RegExp(`-> FLOCK +ADVISORY +WRITE ${child.pid} `);
-  await expect.poll(() => readFileSync("/proc/locks", "utf8")).toMatch(waits);
-  shared.kill();
+  // Turns its shared lock into an exclusive one when it is told to.
+  const script = `
+import fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDONLY)
+for kind in (fcntl.LOCK_SH, fcntl.LOCK_EX):
+    fcntl.flock(fd, kind)
+    print("has it", flush=True)
+    sys.stdin.readline()
+`;
+  const child = spawn("python3", ["-c", script, scratch.path]);
+  onTestFinished(() => void child.kill());
+  await once(child.stdout, "data");
+  const waiting = repo.gc({ lockTimeoutMs: 1000 }); // it has tried, and lost its shared lock
+  child.stdin.write("\n");
+  await once(child.stdout, "data");
   await expect(waiting).rejects.toMatchObject({ code: "REPO_LOCKED" });
   await expect(repo.publish({})).rejects.toMatchObject({ code: "REPO_LOCKED" });
   child.kill();

@@ -64,7 +64,7 @@ export function addOciPull(parent: Command, context: Context): void {
     )
     .addOption(compatWhiteoutsOption())
     .option("--bootable", "make the image to boot as well: /boot and /sysroot empty, SELinux labels set")
-    .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or name nothing");
+    .option("--expected-digest <id>", "with --bootable: make the image to boot that has this id, or fail");
   addProgressOptions(command).action((image: string, name: string | undefined, options: PullArguments) =>
     withRepository(context.globals(), async (repository) => {
       const { givenTagRef, hasTransport, pull } = await import("@composefs/oci/pull");
