@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { requires } from "../support/capabilities.ts";
 import { type CfsctlResult, cfsctl, cfsctlOk, ended, startCfsctl } from "../support/cfsctl.ts";
 import { startRegistry, type TestRegistry } from "../support/registry.ts";
@@ -18,6 +18,8 @@ const { images } = JSON.parse(readFileSync(new URL("vectors.json", TESTDATA), "u
   images: readonly { readonly name: string; readonly manifest_digest: string; readonly config_digest: string }[];
 };
 const recorded = images.find(({ name }) => name === NAME);
+
+const ENDS = ["SIGINT", "SIGKILL"] as const;
 
 /** Does something to an answer instead of passing it on; null passes it on. */
 type Fault = (asked: number, incoming: IncomingMessage) => ((response: ServerResponse, body: Buffer) => void) | null;
@@ -136,47 +138,43 @@ describe.skipIf(requires("docker-registry", "skopeo", "cfsctl") !== null)("docke
     for (const ranges of blobs) expect(ranges).toEqual([undefined, expect.stringMatching(/^bytes=[1-9]\d*-/)]);
   });
 
-  test.each(["SIGINT", "SIGKILL"] as const)(
-    "a pull that %s ends while a layer hangs: the next one fetches that layer alone",
-    async (signal) => {
-      fault = () => null;
-      const manifest = JSON.parse(
-        run("skopeo", ["inspect", "--raw", "--tls-verify=false", `docker://${registry.host}/app:v1`]),
-      ) as { readonly layers: readonly { readonly digest: string }[] };
-      const hung = manifest.layers[0]?.digest;
-      expect(manifest.layers.length).toBeGreaterThan(1);
-      fault = (_, { url }) =>
-        url?.includes(`/blobs/${hung}`)
-          ? (response, body) => {
-              response.writeHead(200, { "content-length": body.length });
-              response.write(body.subarray(0, body.length / 2));
-            }
-          : null;
-      const child = startCfsctl(["--repo", repo, "oci", "pull", `docker://${host}/app:v1`, "app"], { env });
-      let told = "";
-      const complete = new Promise<void>((resolve) => {
-        child.stderr?.on("data", (text: Buffer) => {
-          told += text.toString();
-          if (told.match(/^layer .*copied/gm)?.length === manifest.layers.length - 1) resolve();
-        });
+  test.each(ENDS)("a pull that %s ends while a layer hangs: the next one fetches that layer alone", async (signal) => {
+    fault = () => null;
+    const manifest = JSON.parse(
+      run("skopeo", ["inspect", "--raw", "--tls-verify=false", `docker://${registry.host}/app:v1`]),
+    ) as { readonly layers: readonly { readonly digest: string }[] };
+    const hung = manifest.layers[0]?.digest;
+    expect(manifest.layers.length).toBeGreaterThan(1);
+    fault = (_, { url }) =>
+      url?.includes(`/blobs/${hung}`)
+        ? (response, body) => {
+            response.writeHead(200, { "content-length": body.length });
+            response.write(body.subarray(0, body.length / 2));
+          }
+        : null;
+    const child = startCfsctl(["--repo", repo, "oci", "pull", `docker://${host}/app:v1`, "app"], { env });
+    let told = "";
+    const complete = new Promise<void>((resolve) => {
+      child.stderr?.on("data", (text: Buffer) => {
+        told += text.toString();
+        if (told.match(/^layer .*copied/gm)?.length === manifest.layers.length - 1) resolve();
       });
-      await Promise.race([complete, ended(child)]);
-      // Nobody is told of SIGKILL: the names must be there before.
-      if (signal === "SIGKILL") await expect.poll(layersNamed).toBe(manifest.layers.length - 1);
-      child.kill(signal);
-      await ended(child);
-      expect(child.signalCode).toBe(signal);
-      expect(layersNamed()).toBe(manifest.layers.length - 1);
-      expect(told).not.toContain("error");
-      fault = () => null;
-      asked.clear();
-      await expectPulled();
-      const layers = manifest.layers
-        .map(({ digest }) => digest)
-        .filter((digest) => asked.has(`/v2/app/blobs/${digest}`));
-      expect(layers).toEqual([hung]);
-    },
-  );
+    });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    await Promise.race([complete, ended(child)]);
+    // Nobody is told of SIGKILL: the names must be there before.
+    if (signal === "SIGKILL") await expect.poll(layersNamed).toBe(manifest.layers.length - 1);
+    child.kill(signal);
+    await ended(child);
+    expect(child.signalCode).toBe(signal);
+    expect(layersNamed()).toBe(manifest.layers.length - 1);
+    expect(told).not.toContain("error");
+    fault = () => null;
+    asked.clear();
+    await expectPulled();
+    const layers = manifest.layers.map(({ digest }) => digest).filter((digest) => asked.has(`/v2/app/blobs/${digest}`));
+    expect(layers).toEqual([hung]);
+  });
 
   test.each(["/blobs/", "/manifests/"])("wrong bytes of the right length for %s: nothing has a name", async (what) => {
     fault = (_, { url, method }) =>
