@@ -67,8 +67,8 @@ interface Plan {
 
 /**
  * Removes the objects that no root keeps alive, the names that then dangle (repository.md §5), and the directories of refs
- * that this leaves empty. Everything is decided before anything goes. Names go first, then their objects: a run killed in between leaves objects without a name, which
- * the next one takes, and never a name whose objects are half gone.
+ * that this leaves empty. Everything is decided before anything goes. Names go first, then their objects: a run killed in
+ * between leaves objects without a name, which the next one takes, and never a name whose objects are half gone.
  *
  * The caller holds the repository's exclusive lock, for a dry run the shared one.
  *
