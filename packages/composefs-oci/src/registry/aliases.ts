@@ -1,5 +1,5 @@
 import { configInvalid } from "./config-file.ts";
-import { isRepository, parseImageName } from "./reference.ts";
+import { beginsWithHost, isRepository, parseImageName } from "./reference.ts";
 
 /** What a short name stands for. */
 export interface Alias {
@@ -36,21 +36,15 @@ export function parseAliases(table: unknown, file: string): ReadonlyMap<string, 
 
 /** Whether a name has no host in front; one with a tag or a digest is none. */
 export function isShortName(name: string): boolean {
-  return isRepository(name) && !(name.includes("/") && beginsWithHost(name));
+  return isRepository(name) && !beginsWithHost(name);
 }
 
 function isFullName(name: string): boolean {
-  const slash = name.indexOf("/");
-  if (slash < 0 || !beginsWithHost(name) || /[:@]/.test(name.slice(slash))) return false;
+  if (!beginsWithHost(name) || /[:@]/.test(name.slice(name.indexOf("/")))) return false;
   try {
     parseImageName(name);
     return true;
   } catch {
     return false;
   }
-}
-
-function beginsWithHost(name: string): boolean {
-  const [first = ""] = name.split("/");
-  return first === "localhost" || /[.:]/.test(first);
 }

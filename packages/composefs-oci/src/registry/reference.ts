@@ -76,11 +76,17 @@ export function imageName({ host, repository, tag, digest }: RegistryReference):
   return `${host}/${repository}${tag === null ? "" : `:${tag}`}${digest === null ? "" : `@${digest}`}`;
 }
 
+/** Whether what stands before the first slash of a name can only be a host. */
+export function beginsWithHost(name: string): boolean {
+  const first = name.slice(0, Math.max(name.indexOf("/"), 0));
+  return first === "localhost" || /[.:]/.test(first);
+}
+
 function splitHost(path: string): { host: string; repository: string } {
   const slash = path.indexOf("/");
   const first = path.slice(0, Math.max(slash, 0));
   // Upper case cannot be in a repository, so it must be meant as a host.
-  const isHost = first === "localhost" || /[.:]/.test(first) || first !== first.toLowerCase();
+  const isHost = beginsWithHost(path) || first !== first.toLowerCase();
   const host = !isHost || first === "index.docker.io" ? DOCKER_HUB : first;
   const rest = isHost ? path.slice(slash + 1) : path;
   return { host, repository: host === DOCKER_HUB && !rest.includes("/") ? `library/${rest}` : rest };

@@ -9,13 +9,13 @@ import {
   openat2,
   RESOLVE,
   readFiles,
-  syncfs,
   verityDigest,
   verityDigestFds,
 } from "@composefs/reflink";
 import { ComposefsError } from "../errors.ts";
 import { type ObjectId, objectIdFromBytes, objectPath } from "../fsverity/object-id.ts";
 import { atPath, fdPath, hasCode } from "./directory.ts";
+import { DiskSync } from "./disk-sync.ts";
 import { mendObject } from "./mend-object.ts";
 import { type Mount, mountOf } from "./mount-of.ts";
 import { closeContents, contentPieces, measuredDigest, type ObjectContent, WHOLE_BYTES } from "./object-content.ts";
@@ -46,15 +46,16 @@ export class Objects {
   #store: ObjectStore | null = null;
   #hasStored = false;
   #closed = false;
-  #syncing: Promise<void> = Promise.resolve();
-  #syncError: ComposefsError | null = null;
+  readonly #disk: DiskSync;
 
   constructor(options: ObjectsOptions) {
     this.#options = options;
+    this.#disk = new DiskSync(`${options.path}/objects`);
   }
 
   /** A native store that writes here. Valid until the repository is closed. */
   store(options: StoreOptions = {}): ObjectStore {
+    this.ensureOpen();
     this.#hasStored = true;
     return this.#openStore(options);
   }
@@ -65,7 +66,7 @@ export class Objects {
    * @throws ComposefsError `OBJECT_NOT_FOUND` there is none; `REPO_CORRUPT` something else stands there
    */
   directory(): number {
-    this.#ensureOpen();
+    this.ensureOpen();
     this.#fd ??= openDirectory(this.#options);
     return this.#fd;
   }
@@ -235,28 +236,13 @@ export class Objects {
    * @throws ComposefsError `SYNC_FAILED` what was stored may be lost, though it can be read until the kernel forgets it; from
    *   then on always. TypeError the repository was closed meanwhile
    */
-  sync(): Promise<void> {
-    // One after the other: only one of two would hear of a failure, and the other's names must not be given either.
-    const synced = this.#syncing.catch(() => undefined).then(() => this.#sync());
-    this.#syncing = synced;
-    return synced;
+  async sync(): Promise<void> {
+    await this.#disk.sync(() => this.#directoryOrNull() ?? this.#options.repositoryFd);
+    this.ensureOpen();
   }
 
-  async #sync(): Promise<void> {
-    this.#ensureOpen();
-    if (this.#syncError === null) {
-      try {
-        await syncfs(this.#directoryOrNull() ?? this.#options.repositoryFd);
-      } catch (cause) {
-        this.#syncError = this.#notOnDisk(cause); // the kernel says it only once
-      }
-    }
-    if (this.#syncError !== null) throw this.#syncError;
-    this.#ensureOpen();
-  }
-
-  /** A descriptor that was closed may be somebody else's by now. */
-  #ensureOpen(): void {
+  /** A descriptor that was closed may be somebody else's by now. @throws TypeError the repository was closed */
+  ensureOpen(): void {
     if (this.#closed) throw new TypeError(`repository ${this.#options.path}: this handle was closed`);
   }
 
@@ -273,13 +259,12 @@ export class Objects {
   }
 
   #ownStore(): ObjectStore {
-    this.#ensureOpen();
+    this.ensureOpen();
     this.#store ??= this.#openStore({});
     return this.#store;
   }
 
   #openStore(options: StoreOptions): ObjectStore {
-    this.#ensureOpen();
     const { repositoryFd, hash, verity } = this.#options;
     try {
       mkdirSync(fdPath(repositoryFd, "objects"), { mode: DIRECTORY_MODE });
@@ -380,19 +365,6 @@ export class Objects {
       hint: "pull or import again what it belongs to; fsck lists what else is missing",
       cause,
     });
-  }
-
-  #notOnDisk(cause: unknown): ComposefsError {
-    const path = `${this.#options.path}/objects`;
-    return new ComposefsError(
-      "SYNC_FAILED",
-      `${path}: what was stored is not safe on disk: ${(cause as Error).message}`,
-      {
-        details: { path },
-        hint: "see to the disk (the kernel's log says more), then run `cfsctl gc`, which removes what got no name, and this again",
-        cause,
-      },
-    );
   }
 }
 

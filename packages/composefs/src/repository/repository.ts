@@ -107,7 +107,7 @@ export class Repository {
    *   so what it stored may be gone; `SYNC_FAILED`; TypeError the handle was closed, before or meanwhile
    */
   async publish(publication: Publication): Promise<boolean> {
-    if (this.#closed) throw new TypeError(`repository ${this.path}: this handle was closed`);
+    this.objects.ensureOpen();
     if (!this.#locked) {
       throw new ComposefsError("REPO_LOCKED", `repository ${this.path}: this handle no longer holds its lock`, {
         details: { path: this.path },
