@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { content } from "../support/big-tree.ts";
@@ -42,6 +42,30 @@ describe.skipIf(requires("ext4", "xfs", "cfsctl") !== null)("create-image", () =
     await cfsctlOk(["--repo", repo, "fsck"]);
     expect((await cfsctlOk(["--repo", repo, "gc"])).stdout).toMatch(/^Objects: \d\d removed/);
     await cfsctlOk(["--repo", repo, "fsck"]);
+  });
+
+  test("where inodes run out, be it for a file or for a directory, it says ENOSPC", async () => {
+    const one = join(large.path, "one");
+    mkdirSync(join(one, "usr"), { recursive: true });
+    writeFileSync(join(one, "usr/file"), content(Buffer.alloc(32, 2), 3000));
+    const point = join(large.path, "inodes");
+    mkdirSync(point);
+    run("mount", ["-t", "tmpfs", "tmpfs", point]);
+    const ends: string[] = [];
+    try {
+      const path = await initRepo(join(point, "repo"));
+      const used = Number(run("df", ["--output=iused", point]).split("\n")[1]);
+      for (let spare = 0; spare <= 12; spare += 1) {
+        for (const name of ["objects", "images"]) rmSync(join(path, name), { recursive: true, force: true });
+        run("mount", ["-o", `remount,nr_inodes=${used + spare}`, point]);
+        const { exitCode, stderr } = await cfsctl(["--repo", path, "create-image", one, "app"]);
+        ends.push(exitCode === 0 ? "ok" : (/\[\w+\]/.exec(stderr)?.[0] ?? stderr));
+      }
+    } finally {
+      run("umount", [point]);
+    }
+    expect(new Set(ends)).toEqual(new Set(["[ENOSPC]", "ok"]));
+    expect(ends.filter((end) => end === "[ENOSPC]").length).toBeGreaterThan(4);
   });
 
   test("two at once, of the same tree and beside a gc, harm nothing", async () => {

@@ -322,8 +322,9 @@ bool ObjectStore::name(Staging* staging, int source, uint64_t size, Outcome meth
     return staging ? staging->link_as(path.text) : link_inode(source, settings_.objects_fd, path.text);
   };
   int result = link();
-  if (result == -ENOENT && (mkdirat(settings_.objects_fd, path.directory, kDirectoryMode) == 0 || errno == EEXIST)) {
-    result = link();
+  if (result == -ENOENT) {
+    const int made = mkdirat(settings_.objects_fd, path.directory, kDirectoryMode);
+    result = made == 0 || errno == EEXIST ? link() : -errno;
   }
   if (result == -EEXIST) {
     if (stands(path.text, size, row.id.data())) {
